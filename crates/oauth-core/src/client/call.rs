@@ -1,0 +1,198 @@
+//! One exchange with an endpoint: send, wait and send again where that is safe, and sort what
+//! came into exactly one kind.
+
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::StatusCode;
+use secrecy::SecretString;
+
+use super::Client;
+use crate::{EndpointKind, Error, Replay, RetryPolicy, error::clean_header, random};
+
+/// How a request may be repeated, and which secrets to keep out of what the server says.
+#[derive(Debug, Clone)]
+pub struct Call {
+    pub(super) endpoint: EndpointKind,
+    pub(super) replay: Replay,
+    pub(super) retry: Option<RetryPolicy>,
+    pub(super) secrets: Vec<SecretString>,
+}
+
+impl Call {
+    /// A call of `endpoint`.
+    #[must_use]
+    pub fn new(endpoint: EndpointKind, replay: Replay) -> Self {
+        Self {
+            endpoint,
+            replay,
+            retry: None,
+            secrets: Vec::new(),
+        }
+    }
+
+    /// Sets what is tried again; otherwise as the client says.
+    #[must_use]
+    pub fn with_retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = Some(policy);
+        self
+    }
+
+    /// Adds a secret of the request: an error's text never shows it, should the server repeat it.
+    #[must_use]
+    pub fn with_secret(mut self, secret: impl Into<SecretString>) -> Self {
+        self.secrets.push(secret.into());
+        self
+    }
+}
+
+/// A 2xx answer, and the moment before its request was sent.
+pub(super) struct Answer {
+    pub(super) response: http::Response<Bytes>,
+    pub(super) issued_at: SystemTime,
+}
+
+impl Client {
+    /// Sends a request that this crate has no method for, under the same rules: limits, retry,
+    /// no redirects, errors without secrets. The answer is a 2xx.
+    ///
+    /// # Errors
+    /// As every method: see [`ErrorKind`](crate::ErrorKind).
+    pub async fn send(
+        &self,
+        request: http::Request<Bytes>,
+        call: Call,
+    ) -> Result<http::Response<Bytes>, Error> {
+        self.call(request, &call)
+            .await
+            .map(|answer| answer.response)
+    }
+
+    pub(super) async fn call(
+        &self,
+        request: http::Request<Bytes>,
+        call: &Call,
+    ) -> Result<Answer, Error> {
+        let policy = call.retry.as_ref().unwrap_or(&self.0.retry);
+        let begun = self.0.clock.monotonic();
+        let mut retry = 0;
+        loop {
+            let issued_at = self.0.clock.now();
+            let result = self.0.transport.send(request.clone(), self.0.limits).await;
+            let (error, again) = match result {
+                Ok(response) => match self.sort(call.endpoint, response) {
+                    Ok(response) => {
+                        return Ok(Answer {
+                            response,
+                            issued_at,
+                        });
+                    }
+                    Err(error) => {
+                        let again = error
+                            .status()
+                            .is_some_and(|status| policy.allows_status(status, call.replay));
+                        (error, again)
+                    }
+                },
+                Err(error) => {
+                    let again = error.kind() == crate::TransportErrorKind::Connect;
+                    (
+                        Error::transport(error),
+                        again && policy.allows_connect_error(call.replay),
+                    )
+                }
+            };
+            let error = self.finish(error, call);
+            let elapsed = self.0.clock.monotonic().saturating_sub(begun);
+            let wait = policy.delay(
+                retry,
+                elapsed,
+                error.retry_after(),
+                random::fraction(&*self.0.random),
+            );
+            match wait.filter(|_| again) {
+                Some(wait) => self.wait(wait, &error).await,
+                None => return Err(error),
+            }
+            retry += 1;
+        }
+    }
+
+    /// Adds to an error what every error has, and takes out what none may have.
+    pub(super) fn finish(&self, error: Error, call: &Call) -> Error {
+        let own = self.0.authentication.secret();
+        let secrets: Vec<_> = call.secrets.iter().chain(own).collect();
+        let error = error.at(call.endpoint).mask(&secrets);
+        tracing::debug!(
+            provider = self.0.provider.name(),
+            endpoint = call.endpoint.as_str(),
+            kind = ?error.kind(),
+            status = error.status().map(|status| status.as_u16()),
+            "request failed"
+        );
+        error
+    }
+
+    async fn wait(&self, wait: Duration, error: &Error) {
+        tracing::debug!(
+            provider = self.0.provider.name(),
+            wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
+            kind = ?error.kind(),
+            "waiting before the next try"
+        );
+        self.0.clock.sleep(wait).await;
+    }
+
+    /// A 2xx, or the one kind of error that the answer is.
+    fn sort(
+        &self,
+        endpoint: EndpointKind,
+        response: http::Response<Bytes>,
+    ) -> Result<http::Response<Bytes>, Error> {
+        let status = response.status();
+        // A part (206) is not the whole.
+        if status.is_success() && status != StatusCode::PARTIAL_CONTENT {
+            return Ok(response);
+        }
+        let oauth = self.0.provider.error_response(endpoint, &response);
+        let error = match status {
+            // Even an OAuth code under one of these says nothing final: a proxy or a limiter spoke.
+            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {
+                Error::server("the server asks to come back later").with_oauth(oauth)
+            }
+            _ if status.is_server_error() => Error::server("the server failed").with_oauth(oauth),
+            _ if status.is_redirection() => Error::protocol(redirect(&response)),
+            _ if status.is_client_error() => match oauth {
+                Some(oauth) => Error::oauth(oauth),
+                None => Error::protocol("the request was refused without a word that says why"),
+            },
+            _ => Error::protocol("the answer has an unexpected status"),
+        };
+        Err(self.describe(error, &response))
+    }
+
+    /// Adds status, wait and request id of `response` to an error about it.
+    pub(super) fn describe(&self, error: Error, response: &http::Response<Bytes>) -> Error {
+        let headers = response.headers();
+        error
+            .with_status(response.status())
+            .with_retry_after(self.0.provider.retry_after(headers, self.0.clock.now()))
+            .with_request_id(headers.get("x-request-id").and_then(clean_header))
+    }
+}
+
+/// Names the host that a redirect leads to; the rest of the URL may hold anything.
+fn redirect(response: &http::Response<Bytes>) -> String {
+    let target = response
+        .headers()
+        .get(http::header::LOCATION)
+        .and_then(|value| value.to_str().ok());
+    match target
+        .and_then(|target| url::Url::parse(target).ok())
+        .as_ref()
+        .and_then(url::Url::host_str)
+    {
+        Some(host) => format!("the endpoint redirects to host {host}, which is not followed"),
+        None => "the endpoint redirects, which is not followed".to_owned(),
+    }
+}

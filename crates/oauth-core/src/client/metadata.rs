@@ -1,0 +1,226 @@
+//! Authorization server metadata: RFC 8414, then OpenID Connect Discovery, issuer checked.
+
+use std::{fmt, sync::Arc};
+
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode, header};
+use serde_json::{Map, Value};
+
+use crate::{
+    ClientAuthMethod, EndpointKind, EndpointUrl, Endpoints, Error, Limits, Transport,
+    response::json_object,
+};
+
+/// What an authorization server says of itself (RFC 8414 §2).
+#[derive(Clone, PartialEq)]
+pub struct ServerMetadata {
+    issuer: String,
+    members: Map<String, Value>,
+    /// Whether the issuer is on this machine's own networks, so that its endpoints may be.
+    internal: bool,
+}
+
+impl ServerMetadata {
+    /// Reads the metadata of `issuer`: at the RFC 8414 §3.1 address, then at OpenID Connect's. The
+    /// `issuer` in it must be the same, character by character (RFC 8414 §3.3).
+    ///
+    /// # Errors
+    /// A usage error when the issuer is not a safe URL; a protocol error when neither address has
+    /// metadata or they are another issuer's; a transport error when nothing answers.
+    pub async fn discover(issuer: &str, transport: Arc<dyn Transport>) -> Result<Self, Error> {
+        Self::discover_as(issuer, issuer, transport).await
+    }
+
+    /// As [`ServerMetadata::discover`], for a server whose metadata name another issuer than the
+    /// one they are found at (Ministry Platform's can say `Forms`).
+    ///
+    /// # Errors
+    /// As [`ServerMetadata::discover`].
+    pub async fn discover_as(
+        at: &str,
+        expected_issuer: &str,
+        transport: Arc<dyn Transport>,
+    ) -> Result<Self, Error> {
+        Self::fetch(at, expected_issuer, &*transport)
+            .await
+            .map_err(|error| error.at(EndpointKind::Metadata))
+    }
+
+    async fn fetch(
+        at: &str,
+        expected_issuer: &str,
+        transport: &dyn Transport,
+    ) -> Result<Self, Error> {
+        let issuer = EndpointUrl::parse(at)?;
+        if issuer.as_url().query().is_some() {
+            return Err(Error::usage(
+                "an issuer has no query part (RFC 8414 section 2)",
+            ));
+        }
+        let mut last = StatusCode::NOT_FOUND;
+        for address in addresses(&issuer) {
+            let response = get(&address, transport).await?;
+            last = response.status();
+            if last == StatusCode::OK {
+                return Self::read(&response, expected_issuer, issuer.is_internal());
+            }
+            if !last.is_client_error() {
+                break;
+            }
+        }
+        Err(Error::protocol(
+            "the issuer has no metadata (RFC 8414 section 3, OpenID Connect Discovery section 4)",
+        )
+        .with_status(last))
+    }
+
+    fn read(
+        response: &http::Response<Bytes>,
+        expected_issuer: &str,
+        internal: bool,
+    ) -> Result<Self, Error> {
+        let members =
+            json_object(response).map_err(|error| error.with_status(response.status()))?;
+        match members.get("issuer") {
+            Some(Value::String(issuer)) if issuer == expected_issuer => Ok(Self {
+                issuer: expected_issuer.to_owned(),
+                members,
+                internal,
+            }),
+            _ => Err(Error::protocol(
+                "the metadata are of another issuer (RFC 8414 section 3.3)",
+            )),
+        }
+    }
+
+    /// The issuer identifier.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// Every member, as it came.
+    #[must_use]
+    pub fn members(&self) -> &Map<String, Value> {
+        &self.members
+    }
+
+    /// The endpoints it names.
+    ///
+    /// # Errors
+    /// A protocol error when there is no token endpoint, when one is not https, or when one lies
+    /// on a private network though the issuer does not.
+    pub fn endpoints(&self) -> Result<Endpoints, Error> {
+        let token = self
+            .endpoint("token_endpoint")?
+            .ok_or_else(|| Error::protocol("the metadata name no token endpoint"))?;
+        let mut endpoints = Endpoints::new(token)?
+            .with_issuer(&self.issuer)
+            .with_iss_in_callback(
+                self.members
+                    .get("authorization_response_iss_parameter_supported")
+                    == Some(&Value::Bool(true)),
+            );
+        type Set = fn(Endpoints, &str) -> Result<Endpoints, Error>;
+        let optional: [(&str, Set); 5] = [
+            ("authorization_endpoint", Endpoints::with_authorization),
+            ("revocation_endpoint", Endpoints::with_revocation),
+            ("introspection_endpoint", Endpoints::with_introspection),
+            (
+                "device_authorization_endpoint",
+                Endpoints::with_device_authorization,
+            ),
+            ("userinfo_endpoint", Endpoints::with_userinfo),
+        ];
+        for (name, set) in optional {
+            if let Some(url) = self.endpoint(name)? {
+                endpoints = set(endpoints, url)?;
+            }
+        }
+        Ok(endpoints)
+    }
+
+    /// The first client authentication method of ours that the server takes; Basic when it lists
+    /// none (RFC 8414 §2).
+    ///
+    /// # Errors
+    /// A usage error when it lists only others.
+    pub fn client_authentication(&self) -> Result<ClientAuthMethod, Error> {
+        let Some(Value::Array(listed)) = self.members.get("token_endpoint_auth_methods_supported")
+        else {
+            return Ok(ClientAuthMethod::Basic);
+        };
+        let ours = [
+            ("client_secret_basic", ClientAuthMethod::Basic),
+            ("client_secret_post", ClientAuthMethod::Post),
+            ("none", ClientAuthMethod::None),
+        ];
+        ours.into_iter()
+            .find(|(name, _)| listed.iter().any(|item| item == name))
+            .map(|(_, method)| method)
+            .ok_or_else(|| {
+                Error::usage(
+                    "the server takes none of client_secret_basic, client_secret_post and none",
+                )
+            })
+    }
+
+    fn endpoint(&self, name: &str) -> Result<Option<&str>, Error> {
+        let text = match self.members.get(name) {
+            None | Some(Value::Null) => return Ok(None),
+            Some(Value::String(text)) => text,
+            Some(_) => {
+                return Err(Error::protocol(
+                    "the metadata have an endpoint that is not a text",
+                ));
+            }
+        };
+        let url = EndpointUrl::parse(text).map_err(|_| {
+            Error::protocol("the metadata name an endpoint that is not https (RFC 8414 section 2)")
+        })?;
+        if url.is_internal() && !self.internal {
+            return Err(Error::protocol(
+                "the metadata of a public issuer name an endpoint on a private network",
+            ));
+        }
+        Ok(Some(text))
+    }
+}
+
+impl fmt::Debug for ServerMetadata {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerMetadata")
+            .field("issuer", &self.issuer)
+            .finish_non_exhaustive()
+    }
+}
+
+/// RFC 8414 §3.1 puts the well-known part before the issuer's path, OpenID Connect after it.
+fn addresses(issuer: &EndpointUrl) -> [url::Url; 2] {
+    let path = issuer.as_url().path().trim_end_matches('/').to_owned();
+    let with = |path: String| {
+        let mut url = issuer.as_url().clone();
+        url.set_path(&path);
+        url
+    };
+    [
+        with(format!("/.well-known/oauth-authorization-server{path}")),
+        with(format!("{path}/.well-known/openid-configuration")),
+    ]
+}
+
+async fn get(
+    address: &url::Url,
+    transport: &dyn Transport,
+) -> Result<http::Response<Bytes>, Error> {
+    let mut request = http::Request::get(address.as_str())
+        .body(Bytes::new())
+        .map_err(|_| Error::usage("the issuer is not a URL that HTTP can ask for"))?;
+    request
+        .headers_mut()
+        .insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    transport
+        .send(request, Limits::default())
+        .await
+        .map_err(Error::transport)
+}

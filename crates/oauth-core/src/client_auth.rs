@@ -1,0 +1,181 @@
+//! How a client says who it is (RFC 6749 §2.3). One method, chosen, never probed: a second try
+//! would burn a one-time code and set off brute-force guards.
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use http::{HeaderMap, HeaderValue, header};
+use secrecy::{ExposeSecret, SecretString};
+use zeroize::Zeroizing;
+
+use crate::{Error, Params};
+
+/// A client authentication method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ClientAuthMethod {
+    /// HTTP Basic, id and secret form-encoded first: RFC 6749 §2.3.1 (`client_secret_basic`).
+    Basic,
+    /// HTTP Basic with id and secret as they are (RFC 7617), for servers that skip the encoding.
+    BasicRaw,
+    /// Id and secret in the body: RFC 6749 §2.3.1 (`client_secret_post`).
+    Post,
+    /// The id alone, in the body: a public client (RFC 6749 §3.2.1, `none`).
+    None,
+}
+
+/// A client's identity for one request: its id, its method, its secret.
+///
+/// ```
+/// use oauth_core::{ClientAuthMethod, ClientAuthentication};
+///
+/// let client = ClientAuthentication::new("id", ClientAuthMethod::Post, Some("secret".into()))?;
+/// assert!(!format!("{client:?}").contains("secret\""));
+/// # Ok::<(), oauth_core::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct ClientAuthentication {
+    client_id: String,
+    method: ClientAuthMethod,
+    secret: Option<SecretString>,
+}
+
+impl ClientAuthentication {
+    /// The client `client_id`. Without a secret the method is [`ClientAuthMethod::None`].
+    ///
+    /// # Errors
+    /// A usage error when the id is empty, when there is a secret with [`ClientAuthMethod::None`],
+    /// or when an id with a colon is to go into [`ClientAuthMethod::BasicRaw`].
+    pub fn new(
+        client_id: impl Into<String>,
+        method: ClientAuthMethod,
+        secret: Option<SecretString>,
+    ) -> Result<Self, Error> {
+        let client_id = client_id.into();
+        let method = if secret.is_some() {
+            method
+        } else {
+            ClientAuthMethod::None
+        };
+        if client_id.is_empty() {
+            return Err(Error::usage("the client id is empty"));
+        }
+        if secret.is_some() && method == ClientAuthMethod::None {
+            return Err(Error::usage(
+                "there is a client secret but the method is none, for public clients; drop one of them",
+            ));
+        }
+        if method == ClientAuthMethod::BasicRaw && client_id.contains(':') {
+            return Err(Error::usage(
+                "a client id with a colon cannot go into plain Basic (RFC 7617 section 2)",
+            ));
+        }
+        Ok(Self {
+            client_id,
+            method,
+            secret,
+        })
+    }
+
+    /// The client id.
+    #[must_use]
+    pub fn client_id(&self) -> &str {
+        &self.client_id
+    }
+
+    /// The method.
+    #[must_use]
+    pub fn method(&self) -> ClientAuthMethod {
+        self.method
+    }
+
+    /// The secret, of a confidential client.
+    #[must_use]
+    pub fn secret(&self) -> Option<&SecretString> {
+        self.secret.as_ref()
+    }
+
+    /// The same client without its secret: for an endpoint that wants the id alone.
+    #[must_use]
+    pub fn public(&self) -> Self {
+        Self {
+            client_id: self.client_id.clone(),
+            method: ClientAuthMethod::None,
+            secret: None,
+        }
+    }
+
+    /// Puts the client into a request: into its headers or its parameters, never both.
+    ///
+    /// # Errors
+    /// A usage error when id and secret cannot go into a header.
+    pub fn apply(&self, params: &mut Params, headers: &mut HeaderMap) -> Result<(), Error> {
+        match (self.method, &self.secret) {
+            (ClientAuthMethod::Basic, Some(secret)) => {
+                headers.insert(
+                    header::AUTHORIZATION,
+                    basic(&encode(&self.client_id), &encode(secret.expose_secret()))?,
+                );
+            }
+            (ClientAuthMethod::BasicRaw, Some(secret)) => {
+                headers.insert(
+                    header::AUTHORIZATION,
+                    basic(&self.client_id, secret.expose_secret())?,
+                );
+            }
+            (ClientAuthMethod::Post, Some(secret)) => {
+                params.push("client_id", &self.client_id);
+                params.push_secret("client_secret", secret);
+            }
+            (_, _) => params.push("client_id", &self.client_id),
+        }
+        Ok(())
+    }
+}
+
+fn encode(text: &str) -> Zeroizing<String> {
+    Zeroizing::new(form_urlencoded::byte_serialize(text.as_bytes()).collect())
+}
+
+fn basic(id: &str, secret: &str) -> Result<HeaderValue, Error> {
+    let pair = Zeroizing::new(format!("{id}:{secret}"));
+    let text = Zeroizing::new(format!(
+        "Basic {}",
+        &*Zeroizing::new(BASE64_STANDARD.encode(pair.as_bytes()))
+    ));
+    let mut value = HeaderValue::from_str(&text)
+        .map_err(|_| Error::usage("client id and secret cannot go into a header"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header_of(method: ClientAuthMethod, id: &str, secret: &str) -> String {
+        let client = ClientAuthentication::new(id, method, Some(secret.into())).unwrap();
+        let (mut params, mut headers) = (Params::new(), HeaderMap::new());
+        client.apply(&mut params, &mut headers).unwrap();
+        assert!(!params.contains("client_id"), "one method only");
+        let value = &headers[header::AUTHORIZATION];
+        assert!(value.is_sensitive());
+        String::from_utf8(BASE64_STANDARD.decode(&value.as_bytes()[6..]).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn basic_is_form_encoded_first_and_raw_is_not() {
+        assert_eq!(
+            header_of(ClientAuthMethod::Basic, "an:identifier", " %&+"),
+            "an%3Aidentifier:+%25%26%2B"
+        );
+        assert_eq!(
+            header_of(ClientAuthMethod::BasicRaw, "id", " %&+"),
+            "id: %&+"
+        );
+    }
+
+    #[test]
+    fn no_secret_means_public() {
+        let client = ClientAuthentication::new("id", ClientAuthMethod::Basic, None).unwrap();
+        assert_eq!(client.method(), ClientAuthMethod::None);
+    }
+}

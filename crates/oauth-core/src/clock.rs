@@ -1,0 +1,136 @@
+//! Time, injected: nothing in this crate asks the system for it but [`SystemClock`].
+//!
+//! ```
+//! use std::time::{Duration, SystemTime};
+//! use oauth_core::clock::{Clock, ManualClock};
+//!
+//! let clock = ManualClock::at(SystemTime::UNIX_EPOCH);
+//! clock.advance(Duration::from_secs(5));
+//! assert_eq!(clock.now(), SystemTime::UNIX_EPOCH + Duration::from_secs(5));
+//! ```
+
+use std::{
+    fmt::Debug,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant, SystemTime},
+};
+
+use async_trait::async_trait;
+
+/// Where the time comes from.
+#[async_trait]
+pub trait Clock: Debug + Send + Sync + 'static {
+    /// The wall clock, for expiry: what is stored must mean the same in another process.
+    fn now(&self) -> SystemTime;
+
+    /// Time since some fixed moment that never goes backwards, for deadlines.
+    fn monotonic(&self) -> Duration;
+
+    /// Ends after `duration`: between polls and before a retry.
+    async fn sleep(&self, duration: Duration);
+}
+
+/// The clock of the operating system, sleeping on tokio's timer.
+#[derive(Debug, Clone, Copy)]
+pub struct SystemClock(Instant);
+
+impl SystemClock {
+    /// The system's clock.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Instant::now())
+    }
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[async_trait]
+impl Clock for SystemClock {
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.0.elapsed()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+}
+
+/// A clock that a test moves. Sleeping moves it too, at once, and is remembered: a test that
+/// waits for an hour ends in no time and can say what was waited for.
+#[derive(Debug, Clone)]
+pub struct ManualClock(Arc<Mutex<Manual>>);
+
+#[derive(Debug)]
+struct Manual {
+    now: SystemTime,
+    monotonic: Duration,
+    sleeps: Vec<Duration>,
+}
+
+impl ManualClock {
+    /// A clock that stands at `now`.
+    #[must_use]
+    pub fn at(now: SystemTime) -> Self {
+        Self(Arc::new(Mutex::new(Manual {
+            now,
+            monotonic: Duration::ZERO,
+            sleeps: Vec::new(),
+        })))
+    }
+
+    /// Moves both clocks forward.
+    pub fn advance(&self, by: Duration) {
+        self.with(|clock| clock.advance(by));
+    }
+
+    /// Sets the wall clock alone, also backwards, as an administrator or NTP would.
+    pub fn set(&self, now: SystemTime) {
+        self.with(|clock| clock.now = now);
+    }
+
+    /// Every sleep so far, in order.
+    #[must_use]
+    pub fn sleeps(&self) -> Vec<Duration> {
+        self.with(|clock| clock.sleeps.clone())
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut Manual) -> T) -> T {
+        // A panic elsewhere leaves plain numbers behind, never a half-made state.
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Manual {
+    fn advance(&mut self, by: Duration) {
+        self.now = self.now.checked_add(by).unwrap_or(self.now);
+        self.monotonic = self.monotonic.saturating_add(by);
+    }
+}
+
+#[async_trait]
+impl Clock for ManualClock {
+    fn now(&self) -> SystemTime {
+        self.with(|clock| clock.now)
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.with(|clock| clock.monotonic)
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        self.with(|clock| {
+            clock.sleeps.push(duration);
+            clock.advance(duration);
+        });
+        // Let others run, as a real sleep would: a loop of sleeps must not starve them.
+        tokio::task::yield_now().await;
+    }
+}

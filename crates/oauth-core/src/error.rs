@@ -1,0 +1,280 @@
+//! One error for the crate: what went wrong, where, and what a program can do about it.
+//!
+//! No answer's body, token, secret, code or query string is ever in an error's `Display`, `Debug`
+//! or source chain.
+//!
+//! ```
+//! use oauth_core::{Error, ErrorKind, Recovery};
+//!
+//! let error = Error::usage("no client id");
+//! assert_eq!(error.kind(), ErrorKind::Usage);
+//! assert_eq!(error.recovery(), Recovery::FixConfiguration);
+//! ```
+
+mod oauth;
+
+use std::{borrow::Cow, error::Error as StdError, fmt, time::Duration};
+
+use http::StatusCode;
+use secrecy::SecretString;
+
+use crate::{provider::EndpointKind, transport::TransportError};
+pub use oauth::{ErrorCode, OAuthError};
+pub(crate) use oauth::{clean, clean_header};
+
+/// What kind of failure it was; exactly one for each error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The caller's own mistake, found before anything was sent.
+    Usage,
+    /// No whole answer came: connect, TLS, time limit, reset, cut body.
+    Transport,
+    /// The server could not, for now: 408, 425, 429 and 5xx.
+    Server,
+    /// An answer came that is not one: not JSON, wrong types, too large, a redirect.
+    Protocol,
+    /// The server said no in words (RFC 6749 §5.2, or what the provider maps to it).
+    OAuth,
+}
+
+/// What a program can do about an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recovery {
+    /// Try again, not before `after` when the server named a time. Every token is kept.
+    Retry {
+        /// How long the server asked to wait.
+        after: Option<Duration>,
+    },
+    /// The grant is dead: the user must authorize again.
+    Reauthorize,
+    /// The client is set up wrongly: its id, secret, redirect URI, scopes or endpoints.
+    FixConfiguration,
+    /// Neither waiting nor asking again will help.
+    GiveUp,
+}
+
+/// What went wrong. See the [module](self) for what is never in it.
+pub struct Error(Box<Repr>);
+
+struct Repr {
+    kind: ErrorKind,
+    message: Cow<'static, str>,
+    endpoint: Option<EndpointKind>,
+    status: Option<StatusCode>,
+    oauth: Option<OAuthError>,
+    retry_after: Option<Duration>,
+    request_id: Option<String>,
+    source: Option<TransportError>,
+}
+
+impl Error {
+    /// The caller's mistake: `message` says what to change.
+    #[must_use]
+    pub fn usage(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorKind::Usage, message.into())
+    }
+
+    /// An answer that is not one. `message` must not repeat any of it.
+    #[must_use]
+    pub fn protocol(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorKind::Protocol, message.into())
+    }
+
+    /// The server's own word.
+    #[must_use]
+    pub fn oauth(error: OAuthError) -> Self {
+        let mut this = Self::new(ErrorKind::OAuth, Cow::Borrowed("the server refused"));
+        this.0.oauth = Some(error);
+        this
+    }
+
+    pub(crate) fn server(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorKind::Server, message.into())
+    }
+
+    pub(crate) fn transport(error: TransportError) -> Self {
+        let kind = if error.is_protocol() {
+            ErrorKind::Protocol
+        } else {
+            ErrorKind::Transport
+        };
+        let mut this = Self::new(kind, Cow::Borrowed("no answer"));
+        this.0.source = Some(error);
+        this
+    }
+
+    fn new(kind: ErrorKind, message: Cow<'static, str>) -> Self {
+        Self(Box::new(Repr {
+            kind,
+            message,
+            endpoint: None,
+            status: None,
+            oauth: None,
+            retry_after: None,
+            request_id: None,
+            source: None,
+        }))
+    }
+
+    /// Which kind of failure this is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The endpoint that was called, if one was.
+    #[must_use]
+    pub fn endpoint(&self) -> Option<EndpointKind> {
+        self.0.endpoint
+    }
+
+    /// The HTTP status of the answer, if one came.
+    #[must_use]
+    pub fn status(&self) -> Option<StatusCode> {
+        self.0.status
+    }
+
+    /// What the server said, if it said it in words. A 5xx can carry one too; it stays transient.
+    #[must_use]
+    pub fn oauth_error(&self) -> Option<&OAuthError> {
+        self.0.oauth.as_ref()
+    }
+
+    /// The OAuth error code, if the answer had one.
+    #[must_use]
+    pub fn code(&self) -> Option<&ErrorCode> {
+        self.0.oauth.as_ref().map(OAuthError::code)
+    }
+
+    /// How long the server asked to wait, at most a day.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    /// The `x-request-id` of the answer: what the provider's support asks for.
+    #[must_use]
+    pub fn request_id(&self) -> Option<&str> {
+        self.0.request_id.as_deref()
+    }
+
+    /// What happened on the wire, for [`ErrorKind::Transport`].
+    #[must_use]
+    pub fn transport_error(&self) -> Option<&TransportError> {
+        self.0.source.as_ref()
+    }
+
+    /// Whether nothing can have reached the server, so that even a one-time input is unspent.
+    #[must_use]
+    pub fn nothing_sent(&self) -> bool {
+        match &self.0.source {
+            Some(error) => error.nothing_sent(),
+            None => self.0.kind == ErrorKind::Usage,
+        }
+    }
+
+    /// What a program can do about it.
+    #[must_use]
+    pub fn recovery(&self) -> Recovery {
+        match self.0.kind {
+            ErrorKind::Usage => Recovery::FixConfiguration,
+            ErrorKind::Transport | ErrorKind::Server => Recovery::Retry {
+                after: self.0.retry_after,
+            },
+            ErrorKind::Protocol => Recovery::GiveUp,
+            ErrorKind::OAuth => self
+                .code()
+                .map_or(Recovery::GiveUp, |code| code.recovery(self.0.retry_after)),
+        }
+    }
+
+    /// Whether the same call may work later, with every token kept.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(self.recovery(), Recovery::Retry { .. })
+    }
+
+    /// Whether only a new authorization by the user helps.
+    #[must_use]
+    pub fn needs_reauthorization(&self) -> bool {
+        self.recovery() == Recovery::Reauthorize
+    }
+
+    /// Names the endpoint that was called.
+    #[must_use]
+    pub fn at(mut self, endpoint: EndpointKind) -> Self {
+        self.0.endpoint = Some(endpoint);
+        self
+    }
+
+    /// Adds the status of the answer.
+    #[must_use]
+    pub fn with_status(mut self, status: StatusCode) -> Self {
+        self.0.status = Some(status);
+        self
+    }
+
+    pub(crate) fn with_oauth(mut self, error: Option<OAuthError>) -> Self {
+        self.0.oauth = error;
+        self
+    }
+
+    pub(crate) fn with_retry_after(mut self, wait: Option<Duration>) -> Self {
+        self.0.retry_after = wait;
+        self
+    }
+
+    pub(crate) fn with_request_id(mut self, id: Option<String>) -> Self {
+        self.0.request_id = id;
+        self
+    }
+
+    /// Replaces every one of `secrets` in the server's words: some servers repeat what was sent.
+    pub(crate) fn mask(mut self, secrets: &[&SecretString]) -> Self {
+        if let Some(oauth) = &mut self.0.oauth {
+            oauth.mask(secrets);
+        }
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(endpoint) = self.0.endpoint {
+            write!(f, "{endpoint} endpoint: ")?;
+        }
+        match &self.0.oauth {
+            Some(oauth) => write!(f, "{oauth}")?,
+            None => f.write_str(&self.0.message)?,
+        }
+        if let Some(status) = self.0.status {
+            write!(f, " (status {})", status.as_u16())?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("message", &self.0.message)
+            .field("endpoint", &self.0.endpoint)
+            .field("status", &self.0.status)
+            .field("oauth", &self.0.oauth)
+            .field("retry_after", &self.0.retry_after)
+            .field("request_id", &self.0.request_id)
+            .field("source", &self.0.source)
+            .finish()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0
+            .source
+            .as_ref()
+            .map(|source| source as &(dyn StdError + 'static))
+    }
+}

@@ -1,0 +1,37 @@
+#![doc = include_str!("../README.md")]
+
+mod client;
+mod client_auth;
+pub mod clock;
+pub mod error;
+pub mod grant;
+mod params;
+pub mod provider;
+pub mod random;
+mod response;
+mod retry;
+mod scope;
+mod token;
+pub mod transport;
+mod www_authenticate;
+
+pub use client::{
+    AuthorizationRequest, Call, Client, ClientBuilder, DeviceAuthorization, Exchange,
+    Introspection, PendingAuthorization, Revoke, ServerMetadata, TokenTypeHint, UserInfo,
+};
+pub use client_auth::{ClientAuthMethod, ClientAuthentication};
+pub use error::{Error, ErrorCode, ErrorKind, OAuthError, Recovery};
+pub use params::Params;
+pub use provider::{
+    Capabilities, Capability, EndpointKind, EndpointRequest, EndpointUrl, Endpoints,
+    GenericProvider, Provider,
+};
+pub use response::{TokenContext, TokenReader, retry_after};
+pub use retry::{Jitter, Replay, RetryPolicy};
+pub use scope::Scopes;
+pub use secrecy;
+pub use token::{AccessToken, RefreshToken, Token, TokenSet, TokenType};
+#[cfg(feature = "reqwest")]
+pub use transport::ReqwestTransport;
+pub use transport::{Limits, Transport, TransportError, TransportErrorKind};
+pub use www_authenticate::{Challenge, challenges};

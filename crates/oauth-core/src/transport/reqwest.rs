@@ -1,0 +1,144 @@
+//! The transport on reqwest.
+
+use std::{fmt, time::Duration};
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use http::header;
+use http_body_util::Full;
+
+use super::{Limits, Transport, TransportError, TransportErrorKind as Kind};
+use crate::Error;
+
+/// How long making a connection may take, in our own client.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// The transport on reqwest.
+///
+/// ```
+/// use oauth_core::ReqwestTransport;
+///
+/// let own = ReqwestTransport::new()?;
+/// let with_settings = ReqwestTransport::from_builder(reqwest::Client::builder().user_agent("my-service/1"))?;
+/// # Ok::<(), oauth_core::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct ReqwestTransport {
+    client: reqwest::Client,
+}
+
+impl ReqwestTransport {
+    /// A client of our own: no redirects, no proxy, no cookies, connections within 10 s.
+    ///
+    /// # Errors
+    /// A usage error when TLS cannot be set up on this machine.
+    pub fn new() -> Result<Self, Error> {
+        let agent = concat!("oauth-core/", env!("CARGO_PKG_VERSION"));
+        Self::from_builder(
+            reqwest::Client::builder()
+                .user_agent(agent)
+                .no_proxy()
+                .connect_timeout(CONNECT),
+        )
+    }
+
+    /// A client with settings of yours (proxy, roots, user agent); redirects are switched off.
+    ///
+    /// # Errors
+    /// A usage error when the settings cannot be met.
+    pub fn from_builder(builder: reqwest::ClientBuilder) -> Result<Self, Error> {
+        #[cfg(feature = "rustls-ring")]
+        // Fails when the process has chosen one already, which is as good.
+        rustls::crypto::ring::default_provider()
+            .install_default()
+            .ok();
+        let client = builder
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|_| Error::usage("the HTTP client could not be set up with these settings"))?;
+        Ok(Self { client })
+    }
+
+    /// A client that you have. Build it with `redirect(Policy::none())`: a client that is built
+    /// cannot be asked. Should it follow one all the same, the request's body does not go with it
+    /// (it cannot be repeated), reqwest strips `Authorization` for another host, and the call ends
+    /// in an error.
+    #[must_use]
+    pub fn from_client(client: reqwest::Client) -> Self {
+        Self { client }
+    }
+}
+
+impl fmt::Debug for ReqwestTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // reqwest shows default headers, and they may hold credentials.
+        f.write_str("ReqwestTransport")
+    }
+}
+
+#[async_trait]
+impl Transport for ReqwestTransport {
+    async fn send(
+        &self,
+        request: http::Request<Bytes>,
+        limits: Limits,
+    ) -> Result<http::Response<Bytes>, TransportError> {
+        let empty = request.body().is_empty();
+        let (head, body) = request.into_parts();
+        // A body that reqwest cannot clone: no redirect, of anybody's making, can repeat it.
+        let body = if empty {
+            reqwest::Body::from(body)
+        } else {
+            reqwest::Body::wrap(Full::new(body))
+        };
+        let mut request = reqwest::Request::try_from(http::Request::from_parts(head, body))
+            .map_err(|error| TransportError::new(Kind::Request).with_source(error.without_url()))?;
+        *request.timeout_mut() = Some(limits.total);
+        let asked = request.url().clone();
+
+        let mut response = self.client.execute(request).await.map_err(failure)?;
+        if *response.url() != asked {
+            return Err(TransportError::new(Kind::Redirected));
+        }
+        if response
+            .headers()
+            .get(header::CONTENT_ENCODING)
+            .is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+        {
+            return Err(TransportError::new(Kind::Coding));
+        }
+        if response
+            .content_length()
+            .is_some_and(|length| length > limits.body as u64)
+        {
+            return Err(TransportError::new(Kind::TooLarge));
+        }
+        let mut body = BytesMut::new();
+        while let Some(chunk) = response.chunk().await.map_err(failure)? {
+            if body.len() + chunk.len() > limits.body {
+                return Err(TransportError::new(Kind::TooLarge));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let mut answer = http::Response::new(body.freeze());
+        *answer.status_mut() = response.status();
+        *answer.headers_mut() = std::mem::take(response.headers_mut());
+        Ok(answer)
+    }
+}
+
+/// reqwest's error as ours, without the URL: its query may hold what no log should.
+fn failure(error: reqwest::Error) -> TransportError {
+    let kind = if error.is_connect() {
+        Kind::Connect
+    } else if error.is_timeout() {
+        Kind::Timeout
+    } else if error.is_builder() {
+        Kind::Request
+    } else if error.is_redirect() {
+        Kind::Redirected
+    } else {
+        Kind::Interrupted
+    };
+    TransportError::new(kind).with_source(error.without_url())
+}
