@@ -14,7 +14,7 @@ use std::{fmt, sync::Arc};
 
 use crate::{
     ClientAuthentication, EndpointKind, EndpointUrl, Error, Limits, Params, Provider, RetryPolicy,
-    Transport, clock::Clock, provider::EndpointRequest, random::Random,
+    Scopes, Transport, clock::Clock, provider::EndpointRequest, random::Random,
 };
 pub use authorize::{AuthorizationRequest, PendingAuthorization};
 pub use builder::ClientBuilder;
@@ -121,7 +121,18 @@ impl Client {
         url: &EndpointUrl,
         params: Params,
     ) -> Result<http::Request<bytes::Bytes>, Error> {
-        let request = EndpointRequest::new(endpoint, url, self.0.authentication.clone(), params);
+        self.request_with(endpoint, url, params, None)
+    }
+
+    fn request_with(
+        &self,
+        endpoint: EndpointKind,
+        url: &EndpointUrl,
+        params: Params,
+        scopes: Option<&Scopes>,
+    ) -> Result<http::Request<bytes::Bytes>, Error> {
+        let client = self.0.authentication.clone();
+        let request = EndpointRequest::new(endpoint, url, client, params).with_scopes(scopes);
         self.0
             .provider
             .request(request)

@@ -1,0 +1,88 @@
+//! An application with its own view, controller and router around the token endpoint.
+//!
+//! ```text
+//! cargo run -p oauth-server --example axum
+//! curl -u reports:'a long and secret phrase' -d grant_type=client_credentials \
+//!     http://127.0.0.1:4000/oauth/token
+//! ```
+
+use std::{error::Error, sync::Arc};
+
+use axum::Router;
+use oauth_server::{AuthorizationServer, Client, GrantType, memory::MemoryClients};
+
+/// How the answers look.
+mod oauth_view {
+    use bytes::Bytes;
+    use oauth_server::{OAuthError, TokenResponse};
+    use serde_json::json;
+
+    pub(crate) fn token(response: &TokenResponse) -> Bytes {
+        let body = json!({
+            "token_type": response.token_type(),
+            "access_token": response.access_token(),
+            "expires_in": response.expires_in(),
+            "refresh_token": response.refresh_token(),
+        });
+        body.to_string().into()
+    }
+
+    pub(crate) fn error(error: &OAuthError) -> Bytes {
+        let body = json!({
+            "error": error.error(),
+            "error_description": error.error_description(),
+        });
+        body.to_string().into()
+    }
+}
+
+/// What the application does with an outcome.
+mod oauth_controller {
+    use bytes::Bytes;
+    use http::{Response, StatusCode, header::CONTENT_TYPE};
+    use oauth_server::{OAuthError, TokenApplication, TokenResponse};
+
+    use super::oauth_view;
+
+    pub(crate) struct OauthController;
+
+    impl TokenApplication for OauthController {
+        fn token_success(&self, response: &TokenResponse) -> Response<Bytes> {
+            json(StatusCode::OK, oauth_view::token(response))
+        }
+
+        fn token_error(&self, error: &OAuthError) -> Response<Bytes> {
+            json(error.status(), oauth_view::error(error))
+        }
+    }
+
+    fn json(status: StatusCode, body: Bytes) -> Response<Bytes> {
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        let json = http::HeaderValue::from_static("application/json");
+        response.headers_mut().insert(CONTENT_TYPE, json);
+        response
+    }
+}
+
+/// Where it is mounted.
+fn router(server: &AuthorizationServer) -> Router {
+    let token = server.token_service(oauth_controller::OauthController);
+    Router::new().nest("/oauth", Router::new().route_service("/token", token))
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let client = Client::builder("reports")
+        .secret("a long and secret phrase")
+        .grants([GrantType::ClientCredentials])
+        .scopes(["read"])
+        .default_scopes(["read"])
+        .build()?;
+    let server = AuthorizationServer::builder("http://127.0.0.1:4000/oauth")
+        .clients(Arc::new(MemoryClients::from_iter([client])))
+        .build()?;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:4000").await?;
+    axum::serve(listener, router(&server)).await?;
+    Ok(())
+}

@@ -1,0 +1,152 @@
+//! Rendering: the application's part. Each trait turns the outcome of one endpoint into a
+//! response; the defaults are the RFCs' JSON.
+//!
+//! Whatever an application renders, the services add the headers that protect it:
+//! `Cache-Control`, `Pragma`, and those of [`OAuthError::headers`].
+
+use bytes::Bytes;
+use http::{
+    HeaderValue, Request, Response, StatusCode,
+    header::{CONTENT_TYPE, LOCATION},
+};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::{
+    AuthorizationRequest, AuthorizeError, AuthorizeResponse, DeviceAuthorizationResponse,
+    IntrospectResponse, OAuthError, TokenResponse,
+};
+
+/// Renders the answers of the token endpoint.
+pub trait TokenApplication: Send + Sync + 'static {
+    /// Tokens were issued: 200 with the JSON of RFC 6749 §5.1.
+    fn token_success(&self, response: &TokenResponse) -> Response<Bytes> {
+        json_response(StatusCode::OK, response)
+    }
+
+    /// The request was refused: the error's status with the JSON of RFC 6749 §5.2.
+    fn token_error(&self, error: &OAuthError) -> Response<Bytes> {
+        error_response(error)
+    }
+}
+
+/// Renders the answers of the introspection endpoint.
+pub trait IntrospectApplication: Send + Sync + 'static {
+    /// The question was answered: 200 with the JSON of RFC 7662 §2.2.
+    fn introspect_success(&self, response: &IntrospectResponse) -> Response<Bytes> {
+        json_response(StatusCode::OK, response)
+    }
+
+    /// The request was refused.
+    fn introspect_error(&self, error: &OAuthError) -> Response<Bytes> {
+        error_response(error)
+    }
+}
+
+/// Renders the answers of the revocation endpoint.
+pub trait RevokeApplication: Send + Sync + 'static {
+    /// The token is dead: 200 without a body (RFC 7009 §2.2).
+    fn revoke_success(&self) -> Response<Bytes> {
+        Response::new(Bytes::new())
+    }
+
+    /// The request was refused.
+    fn revoke_error(&self, error: &OAuthError) -> Response<Bytes> {
+        error_response(error)
+    }
+}
+
+/// Renders the answers of the device authorization endpoint.
+pub trait DeviceApplication: Send + Sync + 'static {
+    /// A device authorization was started: 200 with the JSON of RFC 8628 §3.2.
+    fn device_success(&self, response: &DeviceAuthorizationResponse) -> Response<Bytes> {
+        json_response(StatusCode::OK, response)
+    }
+
+    /// The request was refused.
+    fn device_error(&self, error: &OAuthError) -> Response<Bytes> {
+        error_response(error)
+    }
+}
+
+/// Renders what people see and where they are sent at the authorization endpoint.
+pub trait AuthorizeApplication: Send + Sync + 'static {
+    /// The request is valid: the application's page for login and consent. Its form ends with
+    /// [`authorize`](crate::AuthorizationServer::authorize) or
+    /// [`deny`](crate::AuthorizationServer::deny).
+    fn preauthorize_success(
+        &self,
+        request: &Request<Bytes>,
+        authorization: &AuthorizationRequest,
+    ) -> Response<Bytes>;
+
+    /// The person consented: 303 to the client.
+    fn authorize_success(&self, response: &AuthorizeResponse) -> Response<Bytes> {
+        redirect(response.location())
+    }
+
+    /// Not granted: 303 to the client, or JSON for what must not be redirected.
+    fn authorize_error(&self, error: &AuthorizeError) -> Response<Bytes> {
+        match error {
+            AuthorizeError::Page(error) => error_response(error),
+            AuthorizeError::Redirect { location, .. } => redirect(location),
+        }
+    }
+}
+
+/// All endpoints that need no page: what [`into_router`](crate::AuthorizationServer::into_router)
+/// takes.
+pub trait Application:
+    TokenApplication + IntrospectApplication + RevokeApplication + DeviceApplication
+{
+}
+
+impl<A> Application for A where
+    A: TokenApplication + IntrospectApplication + RevokeApplication + DeviceApplication
+{
+}
+
+/// Renders as the RFCs say.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RfcApplication;
+
+impl TokenApplication for RfcApplication {}
+impl IntrospectApplication for RfcApplication {}
+impl RevokeApplication for RfcApplication {}
+impl DeviceApplication for RfcApplication {}
+
+/// The error's status and the JSON of RFC 6749 §5.2.
+pub(crate) fn error_response(error: &OAuthError) -> Response<Bytes> {
+    let body = json!({
+        "error": error.error(),
+        "error_description": error.error_description(),
+    });
+    json_response(error.status(), &body)
+}
+
+pub(crate) fn json_response(status: StatusCode, body: &impl Serialize) -> Response<Bytes> {
+    let json = HeaderValue::from_static("application/json");
+    match serde_json::to_vec(body) {
+        Ok(body) => respond(status, (CONTENT_TYPE, json), body.into()),
+        Err(_) => error_response(&OAuthError::internal()),
+    }
+}
+
+/// 303, so that the form of the consent page is not posted to the client (RFC 9700 §4.12).
+fn redirect(location: &str) -> Response<Bytes> {
+    match HeaderValue::from_str(location) {
+        Ok(location) => respond(StatusCode::SEE_OTHER, (LOCATION, location), Bytes::new()),
+        Err(_) => error_response(&OAuthError::internal()),
+    }
+}
+
+fn respond(
+    status: StatusCode,
+    (name, value): (http::HeaderName, HeaderValue),
+    body: Bytes,
+) -> Response<Bytes> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response.headers_mut().insert(name, value);
+    response
+}

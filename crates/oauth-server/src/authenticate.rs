@@ -1,0 +1,202 @@
+//! Who the client is (RFC 6749 §2.3), before anything else is answered.
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use bytes::Bytes;
+use http::{HeaderValue, Request, header::AUTHORIZATION};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::{
+    AuthorizationServer, Client, ClientAuthenticationMethod, ContextError, OAuthError, Source,
+    client::MAX_CLIENT_ID,
+    parameters::{Parameters, form_decode},
+    secret::MAX_SECRET,
+    throttle::Attempt,
+};
+
+/// How clients write their id and secret in a Basic header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum BasicEncoding {
+    /// Each half is form-encoded first (RFC 6749 §2.3.1).
+    #[default]
+    Form,
+    /// As they are (RFC 7617), as many a client does.
+    Raw,
+}
+
+struct Credentials {
+    id: String,
+    secret: Option<SecretString>,
+    method: ClientAuthenticationMethod,
+}
+
+impl AuthorizationServer {
+    /// The client behind the request's credentials, in the header or in the form.
+    ///
+    /// # Errors
+    ///
+    /// `invalid_request` for a malformed request or two ways of authentication at once,
+    /// `invalid_client` for anything that is not the right secret of a known client, and 429
+    /// after too many failures.
+    pub async fn authenticate_client(
+        &self,
+        request: &Request<Bytes>,
+    ) -> Result<Client, OAuthError> {
+        self.guarded(async {
+            let parameters = self.posted(request)?;
+            self.authenticate(request, &parameters).await
+        })
+        .await
+    }
+
+    pub(crate) async fn authenticate(
+        &self,
+        request: &Request<Bytes>,
+        parameters: &Parameters,
+    ) -> Result<Client, OAuthError> {
+        let credentials = self.credentials(request, parameters)?;
+        let Credentials { id, secret, method } = credentials;
+        let in_body = method == ClientAuthenticationMethod::Post && secret.is_some();
+        let refused = || OAuthError::invalid_client(in_body);
+        let length = |secret: &SecretString| secret.expose_secret().len();
+        if id.len() > MAX_CLIENT_ID || secret.as_ref().is_some_and(|it| length(it) > MAX_SECRET) {
+            return Err(refused());
+        }
+        let client = self.client(&id).await?;
+        let Some(secret) = secret else {
+            return client.filter(Client::is_public).ok_or_else(refused);
+        };
+        let attempt = Attempt::new("client", &id, request.extensions().get::<Source>().copied());
+        self.check_throttle(&attempt)?;
+        let now = self.now();
+        // An unknown client takes the same path with nothing to compare the secret with.
+        let client = client.filter(|client| client.allows_method(method));
+        let hashes = client.as_ref().map(|client| client.secrets(now));
+        let fits = self
+            .verifier()
+            .verify(&secret, hashes.unwrap_or_default())
+            .await?;
+        self.check_throttle(&attempt)?;
+        match client.filter(|_| fits) {
+            Some(client) => {
+                self.attempt_succeeded(&attempt);
+                Ok(client)
+            }
+            None => {
+                self.attempt_failed(&attempt);
+                Err(refused())
+            }
+        }
+    }
+
+    /// The client with this id, unless it is disabled.
+    pub(crate) async fn client(&self, id: &str) -> Result<Option<Client>, ContextError> {
+        let client = self.clients().get(id).await?;
+        Ok(client.filter(|client| !client.is_disabled()))
+    }
+
+    fn credentials(
+        &self,
+        request: &Request<Bytes>,
+        parameters: &Parameters,
+    ) -> Result<Credentials, OAuthError> {
+        let mut headers = request.headers().get_all(AUTHORIZATION).iter();
+        let (header, second) = (headers.next(), headers.next());
+        let id = parameters.get("client_id");
+        let secret = parameters.get("client_secret");
+        let assertion = ["client_assertion", "client_assertion_type"]
+            .iter()
+            .any(|name| parameters.get(name).is_some());
+        let ways = [header.is_some(), secret.is_some(), assertion];
+        if second.is_some() || ways.into_iter().filter(|way| *way).count() > 1 {
+            let description = "the client authenticates in more than one way";
+            return Err(OAuthError::invalid_request(description));
+        }
+        if let Some(header) = header {
+            let credentials = basic(header, self.basic_encoding())
+                .ok_or_else(|| OAuthError::invalid_client(false))?;
+            if id.is_some_and(|id| id != credentials.id) {
+                let description = "client_id is not the client of the Authorization header";
+                return Err(OAuthError::invalid_request(description));
+            }
+            return Ok(credentials);
+        }
+        match id {
+            Some(id) if !assertion => Ok(Credentials {
+                id: id.to_owned(),
+                secret: secret.map(SecretString::from),
+                method: ClientAuthenticationMethod::Post,
+            }),
+            _ => Err(OAuthError::invalid_client(secret.is_some())),
+        }
+    }
+}
+
+/// Reads a Basic header (RFC 7617 §2).
+fn basic(header: &HeaderValue, encoding: BasicEncoding) -> Option<Credentials> {
+    let (scheme, token) = header.to_str().ok()?.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("Basic") {
+        return None;
+    }
+    let decoded = BASE64_STANDARD.decode(token.trim_matches(' ')).ok()?;
+    let decoded = SecretString::from(String::from_utf8(decoded).ok()?);
+    let (id, secret) = decoded.expose_secret().split_once(':')?;
+    let decode = |half: &str| match encoding {
+        BasicEncoding::Form => form_decode(half),
+        BasicEncoding::Raw => Some(half.to_owned()),
+    };
+    Some(Credentials {
+        id: decode(id)?,
+        secret: Some(decode(secret)?.into()),
+        method: ClientAuthenticationMethod::Basic,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(header: &str, encoding: BasicEncoding) -> Option<(String, String)> {
+        let credentials = basic(&HeaderValue::from_str(header).unwrap(), encoding)?;
+        let secret = credentials.secret?.expose_secret().to_owned();
+        Some((credentials.id, secret))
+    }
+
+    fn encoded(text: &str) -> String {
+        format!("Basic {}", BASE64_STANDARD.encode(text))
+    }
+
+    #[test]
+    fn halves_are_decoded_after_the_first_colon() {
+        let header = encoded("an%3Aidentifier:+%25%26%2B:x");
+        let form = read(&header, BasicEncoding::Form).unwrap();
+        assert_eq!(form, ("an:identifier".to_owned(), " %&+:x".to_owned()));
+        let raw = read(&header, BasicEncoding::Raw).unwrap();
+        assert_eq!(
+            raw,
+            ("an%3Aidentifier".to_owned(), "+%25%26%2B:x".to_owned())
+        );
+        for scheme in ["basic", "BASIC"] {
+            let header = header.replace("Basic", scheme);
+            assert!(read(&header, BasicEncoding::Form).is_some(), "{scheme}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_basic_is_nothing() {
+        for bad in [
+            "Basic",
+            "Basic ",
+            "Basic !!!",
+            "Basic YTpi=",
+            "Basic YTpi#",
+            "Bearer YTpi",
+        ] {
+            assert_eq!(read(bad, BasicEncoding::Form), None, "{bad}");
+        }
+        for bad in ["no colon", "a%zz:b", "a:b%", "a:%ff"] {
+            assert_eq!(read(&encoded(bad), BasicEncoding::Form), None, "{bad}");
+        }
+        assert!(read("Basic YTpi", BasicEncoding::Form).is_some());
+    }
+}

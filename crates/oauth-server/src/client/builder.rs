@@ -1,0 +1,287 @@
+//! Registers a client.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{AllowedScopes, Client, Settings, redirect};
+use crate::{
+    BuildError, ClientAuthenticationMethod, GeneratedSecret, GrantType, RefreshRotation, Scope,
+    SecretCost, SecretHash, TokenFormat,
+};
+
+/// Fewer bytes cannot hold 128 bits of anything but pure randomness.
+const MIN_SECRET: usize = 16;
+
+/// The longest client id that is looked up.
+pub(crate) const MAX_CLIENT_ID: usize = 256;
+
+enum Secret {
+    Chosen { secret: SecretString, weak: bool },
+    Generated(SecretHash),
+}
+
+/// Describes a client; made by [`Client::builder`].
+pub struct ClientBuilder {
+    secrets: Vec<(Secret, Option<SystemTime>)>,
+    cost: SecretCost,
+    public: bool,
+    scopes: Option<Vec<String>>,
+    default_scopes: Vec<String>,
+    settings: Settings,
+}
+
+impl ClientBuilder {
+    pub(super) fn new(id: String) -> Self {
+        Self {
+            secrets: Vec::new(),
+            cost: SecretCost::DEFAULT,
+            public: false,
+            scopes: Some(Vec::new()),
+            default_scopes: Vec::new(),
+            settings: Settings {
+                id,
+                secrets: Vec::new(),
+                method: None,
+                grants: Vec::new(),
+                scopes: AllowedScopes::Any,
+                default_scope: Scope::default(),
+                redirect_uris: Vec::new(),
+                native: false,
+                require_pkce: true,
+                token_format: None,
+                access_token_lifetime: None,
+                access_token_lifetimes: HashMap::new(),
+                refresh_token_lifetime: None,
+                refresh_rotation: RefreshRotation::default(),
+                client_credentials_refresh_token: false,
+                introspect_any: false,
+                disabled: false,
+            },
+        }
+    }
+
+    /// Adds a secret that somebody chose, of 16 to 512 bytes. Several are valid side by side, so
+    /// that one can be replaced.
+    pub fn secret(self, secret: &str) -> Self {
+        self.chosen(secret, false, None)
+    }
+
+    /// Adds a secret that ends at `until`: the old one while it is being replaced.
+    pub fn secret_until(self, secret: &str, until: SystemTime) -> Self {
+        self.chosen(secret, false, Some(until))
+    }
+
+    /// Adds a secret of any length, for tests and demonstrations.
+    pub fn weak_secret(self, secret: &str) -> Self {
+        self.chosen(secret, true, None)
+    }
+
+    /// Adds a generated secret.
+    pub fn generated_secret(mut self, secret: &GeneratedSecret) -> Self {
+        let hash = Secret::Generated(SecretHash::generated(secret));
+        self.secrets.push((hash, None));
+        self
+    }
+
+    /// What hashing the chosen secrets costs.
+    pub fn secret_cost(mut self, cost: SecretCost) -> Self {
+        self.cost = cost;
+        self
+    }
+
+    /// Makes it a client without a secret (RFC 6749 §2.1), like an application on a phone.
+    pub fn public(mut self) -> Self {
+        self.public = true;
+        self
+    }
+
+    /// The only way it may send its secret. By default header and body are both taken.
+    pub fn authentication_method(mut self, method: ClientAuthenticationMethod) -> Self {
+        self.settings.method = Some(method);
+        self
+    }
+
+    /// The grants it may use. With [`GrantType::RefreshToken`] among them, the tokens of people
+    /// come with a refresh token.
+    pub fn grants(mut self, grants: impl IntoIterator<Item = GrantType>) -> Self {
+        self.settings.grants = grants.into_iter().collect();
+        self
+    }
+
+    /// The scopes it may ask for.
+    pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
+        self.scopes = Some(scopes.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Lets it ask for any scope, for servers that decide elsewhere.
+    pub fn any_scope(mut self) -> Self {
+        self.scopes = None;
+        self
+    }
+
+    /// What it gets when it asks for no scope; empty by default.
+    pub fn default_scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
+        self.default_scopes = scopes.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Adds a redirect URI; requests must name it byte by byte.
+    pub fn redirect_uri(mut self, uri: impl Into<String>) -> Self {
+        self.settings.redirect_uris.push(uri.into());
+        self
+    }
+
+    /// Makes it a native application: the port of its loopback redirect URIs may differ
+    /// (RFC 8252 §7.3).
+    pub fn native(mut self) -> Self {
+        self.settings.native = true;
+        self
+    }
+
+    /// Whether PKCE is required; true by default, and always for public clients.
+    pub fn require_pkce(mut self, require: bool) -> Self {
+        self.settings.require_pkce = require;
+        self
+    }
+
+    /// How its tokens look, instead of the server's format.
+    pub fn token_format(mut self, format: Arc<dyn TokenFormat>) -> Self {
+        self.settings.token_format = Some(format);
+        self
+    }
+
+    /// How long its access tokens live, instead of the server's setting; at most a year.
+    pub fn access_token_lifetime(mut self, lifetime: Duration) -> Self {
+        self.settings.access_token_lifetime = Some(lifetime);
+        self
+    }
+
+    /// How long its access tokens of one grant live; at most a year.
+    pub fn access_token_lifetime_for(mut self, grant: GrantType, lifetime: Duration) -> Self {
+        self.settings.access_token_lifetimes.insert(grant, lifetime);
+        self
+    }
+
+    /// How long its refresh tokens live, rotations included, instead of the server's setting.
+    pub fn refresh_token_lifetime(mut self, lifetime: Duration) -> Self {
+        self.settings.refresh_token_lifetime = Some(lifetime);
+        self
+    }
+
+    /// What becomes of a refresh token that is used.
+    pub fn refresh_rotation(mut self, rotation: RefreshRotation) -> Self {
+        self.settings.refresh_rotation = rotation;
+        self
+    }
+
+    /// Whether its client credentials tokens come with a refresh token, which RFC 6749 §4.4.3
+    /// advises against; false by default.
+    pub fn client_credentials_refresh_token(mut self, issue: bool) -> Self {
+        self.settings.client_credentials_refresh_token = issue;
+        self
+    }
+
+    /// Whether it may introspect tokens of other clients, as a resource server does; false by
+    /// default.
+    pub fn introspect_any(mut self, any: bool) -> Self {
+        self.settings.introspect_any = any;
+        self
+    }
+
+    /// Shuts it out: it cannot authenticate, and its tokens are inactive.
+    pub fn disabled(mut self, disabled: bool) -> Self {
+        self.settings.disabled = disabled;
+        self
+    }
+
+    /// Hashes the secrets and makes the client.
+    ///
+    /// # Errors
+    ///
+    /// When a value breaks one of the rules named at the setters.
+    pub fn build(self) -> Result<Client, BuildError> {
+        let Self {
+            secrets,
+            cost,
+            public,
+            scopes,
+            default_scopes,
+            mut settings,
+        } = self;
+        let id = settings.id.as_bytes();
+        let printable = id.iter().all(|byte| matches!(byte, 0x20..=0x7e));
+        if id.is_empty() || id.len() > MAX_CLIENT_ID || !printable {
+            return Err(BuildError::ClientId);
+        }
+        if public != secrets.is_empty() {
+            return Err(BuildError::ClientKind);
+        }
+        if public && settings.refresh_rotation == RefreshRotation::Keep {
+            return Err(BuildError::Setting(
+                "the refresh rotation of a public client",
+            ));
+        }
+        let uris = &settings.redirect_uris;
+        if !uris.iter().all(|uri| redirect::may_be_registered(uri)) {
+            return Err(BuildError::RedirectUri);
+        }
+        let lifetimes = settings.access_token_lifetimes.values().copied();
+        for lifetime in lifetimes.chain(settings.access_token_lifetime) {
+            check_access_token_lifetime(lifetime)?;
+        }
+        settings.scopes = match scopes {
+            Some(scopes) => AllowedScopes::These(Scope::parse(&scopes.join(" "))?),
+            None => AllowedScopes::Any,
+        };
+        settings.default_scope = Scope::parse(&default_scopes.join(" "))?;
+        if let AllowedScopes::These(allowed) = &settings.scopes
+            && !settings.default_scope.is_subset(allowed)
+        {
+            return Err(BuildError::Setting("the default scope"));
+        }
+        for (secret, until) in secrets {
+            let hash = match secret {
+                Secret::Generated(hash) => hash,
+                Secret::Chosen { secret, weak } => {
+                    let secret = secret.expose_secret();
+                    if !weak && secret.len() < MIN_SECRET {
+                        return Err(BuildError::Secret);
+                    }
+                    SecretHash::chosen(secret, cost)?
+                }
+            };
+            settings.secrets.push((hash, until));
+        }
+        Ok(Client(Arc::new(settings)))
+    }
+
+    fn chosen(mut self, secret: &str, weak: bool, until: Option<SystemTime>) -> Self {
+        let secret = secret.into();
+        self.secrets.push((Secret::Chosen { secret, weak }, until));
+        self
+    }
+}
+
+impl fmt::Debug for ClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientBuilder")
+            .field("id", &self.settings.id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Between a second and a year.
+pub(crate) fn check_access_token_lifetime(lifetime: Duration) -> Result<(), BuildError> {
+    const YEAR: u64 = 365 * 24 * 60 * 60;
+    match lifetime.as_secs() {
+        1..=YEAR if lifetime.subsec_nanos() == 0 => Ok(()),
+        _ => Err(BuildError::Setting("the lifetime of access tokens")),
+    }
+}

@@ -1,0 +1,221 @@
+//! What the server needs from the application's storage.
+//!
+//! Each context has an implementation in [`memory`](crate::memory). What must not happen twice
+//! (redeeming a code, rotating a refresh token) is one atomic call, so that a database can make
+//! it one transaction.
+
+use std::{fmt, time::SystemTime};
+
+use async_trait::async_trait;
+use secrecy::SecretString;
+
+use crate::{
+    AccessTokenRecord, AuthorizationCodeRecord, Client, ContextError, DeviceCodeRecord, GrantId,
+    RefreshTokenRecord, TokenHash,
+};
+
+/// The registered clients.
+#[async_trait]
+pub trait Clients: fmt::Debug + Send + Sync {
+    /// The client with this id.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot answer.
+    async fn get(&self, client_id: &str) -> Result<Option<Client>, ContextError>;
+}
+
+/// What became of a refresh token that was to be exchanged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Rotation {
+    /// The new tokens are stored; if a successor came with them, the old one is consumed.
+    Done,
+    /// It had been consumed before; nothing was stored.
+    Consumed,
+    /// It is not there any more; nothing was stored.
+    Gone,
+}
+
+/// Access and refresh tokens.
+#[async_trait]
+pub trait AccessTokens: fmt::Debug + Send + Sync {
+    /// Stores both in one transaction. Tokens of a revoked grant are born dead: they are not
+    /// stored, and that is no error.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot answer; then nothing was stored.
+    async fn insert(
+        &self,
+        access: AccessTokenRecord,
+        refresh: Option<RefreshTokenRecord>,
+    ) -> Result<(), ContextError>;
+
+    /// The access token with this hash, expired or not.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot answer.
+    async fn get(&self, hash: &TokenHash) -> Result<Option<AccessTokenRecord>, ContextError>;
+
+    /// The refresh token with this hash, expired and consumed ones included.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot answer.
+    async fn get_refresh(
+        &self,
+        hash: &TokenHash,
+    ) -> Result<Option<RefreshTokenRecord>, ContextError>;
+
+    /// Exchanges the refresh token `used` in one transaction: checks that it is there and not
+    /// consumed, stores `access`, and if there is a `successor` stores that and marks `used` as
+    /// consumed. Of any number of calls at once with a successor exactly one is `Done`.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot answer; then nothing was changed.
+    async fn rotate(
+        &self,
+        used: &TokenHash,
+        access: AccessTokenRecord,
+        successor: Option<RefreshTokenRecord>,
+    ) -> Result<Rotation, ContextError>;
+
+    /// Removes one access token.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot answer.
+    async fn revoke(&self, hash: &TokenHash) -> Result<(), ContextError>;
+
+    /// Removes every token of a grant, and remembers until `until` that the grant is revoked, so
+    /// that what is being issued from it at this moment is dead, too.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot answer.
+    async fn revoke_grant(&self, grant: &GrantId, until: SystemTime) -> Result<(), ContextError>;
+
+    /// Removes access tokens of this client, or of all clients; refresh tokens stay. Says how
+    /// many they were.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot answer.
+    async fn revoke_access_tokens(&self, client_id: Option<&str>) -> Result<usize, ContextError>;
+
+    /// Removes access and refresh tokens of this client (or all) and this subject (or all). Says
+    /// how many they were.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot answer.
+    async fn revoke_grants(
+        &self,
+        client_id: Option<&str>,
+        subject: Option<&str>,
+    ) -> Result<usize, ContextError>;
+
+    /// Removes at most `limit` records that ended before `now`. Called at each issuance, so a
+    /// store that cleans up by itself needs not implement it.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot answer; the failure is logged and tried again at the next issuance.
+    async fn purge(&self, now: SystemTime, limit: usize) -> Result<(), ContextError> {
+        let _ = (now, limit);
+        Ok(())
+    }
+}
+
+/// Authorization codes.
+#[async_trait]
+pub trait AuthorizationCodes: fmt::Debug + Send + Sync {
+    /// Stores a new code, and may remove some that ended long before `now`: a consumed code is
+    /// kept at least ten minutes past its end.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot answer.
+    async fn insert(
+        &self,
+        record: AuthorizationCodeRecord,
+        now: SystemTime,
+    ) -> Result<(), ContextError>;
+
+    /// The code with this hash, expired and consumed ones included.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot answer.
+    async fn get(&self, hash: &TokenHash) -> Result<Option<AuthorizationCodeRecord>, ContextError>;
+
+    /// Marks a code as consumed; false if it was already, or is unknown. Of any number of calls
+    /// at once exactly one gets true.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot answer.
+    async fn consume(&self, hash: &TokenHash) -> Result<bool, ContextError>;
+}
+
+/// Device codes.
+#[async_trait]
+pub trait DeviceCodes: fmt::Debug + Send + Sync {
+    /// Stores a new code, and may remove some that ended long before `now`. False if a live
+    /// code has the same user code.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot answer.
+    async fn insert(&self, record: DeviceCodeRecord, now: SystemTime)
+    -> Result<bool, ContextError>;
+
+    /// The code with this user code.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot answer.
+    async fn find(&self, user_code: &TokenHash) -> Result<Option<DeviceCodeRecord>, ContextError>;
+
+    /// Runs `change` on the record with this device code and stores the outcome, with nobody
+    /// else in between; false if there is none. A store that retries a transaction may run
+    /// `change` more than once, on a fresh record each time.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot answer.
+    async fn update(
+        &self,
+        device_code: &TokenHash,
+        change: &mut (dyn for<'r> FnMut(&'r mut DeviceCodeRecord) + Send),
+    ) -> Result<bool, ContextError>;
+}
+
+/// The people whose passwords the password grant takes (RFC 6749 §4.3).
+#[async_trait]
+pub trait ResourceOwners: fmt::Debug + Send + Sync {
+    /// The subject behind these credentials, or none. An implementation takes the same time
+    /// whether the user is unknown or the password is wrong.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot answer.
+    async fn authenticate(
+        &self,
+        username: &str,
+        password: &SecretString,
+    ) -> Result<Option<String>, ContextError>;
+
+    /// Whether tokens of this subject may still be refreshed.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot answer.
+    async fn is_active(&self, subject: &str) -> Result<bool, ContextError> {
+        let _ = subject;
+        Ok(true)
+    }
+}

@@ -1,0 +1,7 @@
+//! The endpoints: a request in, a typed outcome out, no web framework in between.
+
+pub(crate) mod authorize;
+mod device;
+mod introspect;
+mod revoke;
+mod token;

@@ -1,0 +1,85 @@
+//! The device code grant at the token endpoint (RFC 8628 §3.4, §3.5).
+
+use std::time::{Duration, SystemTime};
+
+use super::{GrantType, TokenRequest};
+use crate::{DeviceCodeRecord, DeviceStatus, ErrorCode, OAuthError, TokenHash, TokenResponse};
+
+pub(super) async fn grant(request: TokenRequest<'_>) -> Result<TokenResponse, OAuthError> {
+    let TokenRequest { server, client, .. } = request;
+    let code = request.required("device_code", "device_code is missing")?;
+    let now = server.now();
+    let mut verdict = Poll::Unknown;
+    let mut record = None;
+    let found = server
+        .device_codes()
+        .update(&TokenHash::of(code), &mut |stored| {
+            if stored.client_id() == client.id() {
+                verdict = poll(stored, now);
+                record = Some(stored.clone());
+            }
+        })
+        .await?;
+    let Some(record) = record.filter(|_| found) else {
+        return Err(unknown());
+    };
+    match verdict {
+        Poll::Issue => {
+            let grant_type = GrantType::DeviceCode;
+            server.issue_tokens(client, grant_type, record.grant).await
+        }
+        Poll::Used => {
+            tracing::warn!(client_id = client.id(), "a device code came back");
+            server.revoke_grant(&record.grant.id).await?;
+            Err(unknown())
+        }
+        Poll::Unknown => Err(unknown()),
+        Poll::Refused(code, description) => Err(OAuthError::new(code, description)),
+    }
+}
+
+/// The hash of a user code as a person may type it.
+pub(crate) fn user_code_hash(user_code: &str) -> TokenHash {
+    let letters = user_code
+        .chars()
+        .filter(|c| !c.is_whitespace() && *c != '-');
+    TokenHash::of(&letters.collect::<String>().to_uppercase())
+}
+
+enum Poll {
+    Issue,
+    Used,
+    Unknown,
+    Refused(ErrorCode, &'static str),
+}
+
+fn poll(record: &mut DeviceCodeRecord, now: SystemTime) -> Poll {
+    if record.status == DeviceStatus::Used {
+        return Poll::Used;
+    }
+    if record.expires_at <= now {
+        return Poll::Refused(ErrorCode::ExpiredToken, "the device code has expired");
+    }
+    match record.status {
+        DeviceStatus::Approved => {
+            record.status = DeviceStatus::Used;
+            Poll::Issue
+        }
+        DeviceStatus::Denied => Poll::Refused(ErrorCode::AccessDenied, "the person refused"),
+        DeviceStatus::Pending | DeviceStatus::Used => {
+            let early = record.polled_at.replace(now).is_some_and(|polled_at| {
+                let waited = now.duration_since(polled_at).unwrap_or_default();
+                waited < record.interval
+            });
+            if early {
+                record.interval += Duration::from_secs(5);
+                return Poll::Refused(ErrorCode::SlowDown, "the device asks too often");
+            }
+            Poll::Refused(ErrorCode::AuthorizationPending, "nobody has decided yet")
+        }
+    }
+}
+
+fn unknown() -> OAuthError {
+    OAuthError::invalid_grant("the device code is unknown, used, or of another client")
+}

@@ -1,0 +1,199 @@
+//! Issues tokens: the one place where they come to life.
+
+use std::time::{Duration, SystemTime};
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+
+use crate::{
+    AccessTokenRecord, AuthorizationServer, Client, ContextError, ErrorCode, GrantId, GrantRecord,
+    GrantType, OAuthError, RefreshTokenRecord, Scope, TokenHash, TokenKind, TokenResponse,
+    parameters::Parameters,
+};
+
+/// How long a revoked grant is remembered: longer than any issuance under way can take.
+const REVOCATION_REMEMBERED: Duration = Duration::from_secs(600);
+
+/// How many ended tokens one issuance clears away: more than it adds, and quickly done.
+const PURGE_BATCH: usize = 16;
+
+impl AuthorizationServer {
+    /// Issues tokens to a client without a request, as if by this grant: for an application with
+    /// grants of its own. Which scopes are fine is the application's decision.
+    ///
+    /// # Errors
+    ///
+    /// `invalid_client` for an unknown client, `invalid_grant` for a subject that is a client's
+    /// id, 503 when a context fails.
+    pub async fn issue(
+        &self,
+        client_id: &str,
+        grant_type: GrantType,
+        subject: Option<&str>,
+        scope: &Scope,
+    ) -> Result<TokenResponse, OAuthError> {
+        self.guarded(async {
+            let client = self.client(client_id).await?;
+            let client = client.ok_or_else(|| OAuthError::invalid_client(true))?;
+            if let Some(subject) = subject {
+                self.check_subject(subject).await?;
+            }
+            let grant = self.new_grant(&client, subject, scope.clone(), None)?;
+            self.issue_tokens(&client, grant_type, grant).await
+        })
+        .await
+    }
+
+    /// An access token, and a refresh token where the client gets one.
+    pub(crate) async fn issue_tokens(
+        &self,
+        client: &Client,
+        grant_type: GrantType,
+        grant: GrantRecord,
+    ) -> Result<TokenResponse, OAuthError> {
+        let (access_token, access) = self.new_access_token(client, grant_type, grant.clone())?;
+        let refresh = match client.gets_refresh_token(grant_type) {
+            true => {
+                let lifetime = client.refresh_token_lifetime();
+                let lifetime = lifetime.unwrap_or(self.refresh_token_lifetime());
+                let end = later(access.issued_at, lifetime)?;
+                Some(self.new_refresh_token(client, grant, end)?)
+            }
+            false => None,
+        };
+        let (refresh_token, refresh) = refresh.unzip();
+        let answer = TokenResponse::new(access_token, &access, refresh_token);
+        self.access_tokens().insert(access, refresh).await?;
+        self.purge().await;
+        Ok(answer)
+    }
+
+    pub(crate) fn new_grant(
+        &self,
+        client: &Client,
+        subject: Option<&str>,
+        scope: Scope,
+        audience: Option<String>,
+    ) -> Result<GrantRecord, ContextError> {
+        let mut id = [0; 16];
+        self.random().fill(&mut id)?;
+        Ok(GrantRecord {
+            id: GrantId(BASE64_URL_SAFE_NO_PAD.encode(id)),
+            client_id: client.id().to_owned(),
+            subject: subject.map(str::to_owned),
+            scope,
+            audience,
+        })
+    }
+
+    pub(crate) fn new_access_token(
+        &self,
+        client: &Client,
+        grant_type: GrantType,
+        grant: GrantRecord,
+    ) -> Result<(String, AccessTokenRecord), ContextError> {
+        let token = self.generate(Some(client), TokenKind::AccessToken)?;
+        let lifetime = client.access_token_lifetime(grant_type);
+        let issued_at = self.now();
+        let record = AccessTokenRecord {
+            hash: TokenHash::of(&token),
+            grant,
+            issued_at,
+            expires_at: later(issued_at, lifetime.unwrap_or(self.access_token_lifetime()))?,
+        };
+        Ok((token, record))
+    }
+
+    pub(crate) fn new_refresh_token(
+        &self,
+        client: &Client,
+        grant: GrantRecord,
+        expires_at: SystemTime,
+    ) -> Result<(String, RefreshTokenRecord), ContextError> {
+        let token = self.generate(Some(client), TokenKind::RefreshToken)?;
+        let record = RefreshTokenRecord {
+            hash: TokenHash::of(&token),
+            grant,
+            issued_at: self.now(),
+            expires_at,
+            consumed: false,
+        };
+        Ok((token, record))
+    }
+
+    pub(crate) fn generate(
+        &self,
+        client: Option<&Client>,
+        kind: TokenKind,
+    ) -> Result<String, ContextError> {
+        let format = client.and_then(Client::token_format);
+        let format = format.unwrap_or(self.token_format());
+        format.generate(kind, self.random())
+    }
+
+    /// The scope of a token request: all of what is asked, or the client's default.
+    pub(crate) fn requested_scope(
+        &self,
+        client: &Client,
+        parameters: &Parameters,
+    ) -> Result<Scope, OAuthError> {
+        let refused = || {
+            let description = "the scope is malformed or not allowed for this client";
+            OAuthError::new(ErrorCode::InvalidScope, description)
+        };
+        let scope = match parameters.get("scope") {
+            None => client.default_scope().clone(),
+            Some(asked) => Scope::parse(asked).map_err(|_| refused())?,
+        };
+        match client.allows_scope(&scope) {
+            true => Ok(scope),
+            false => Err(refused()),
+        }
+    }
+
+    pub(crate) fn check_grant(&self, client: &Client, grant: GrantType) -> Result<(), OAuthError> {
+        // RFC 6749 §4.4: only a confidential client can act for itself.
+        let fits = grant != GrantType::ClientCredentials || !client.is_public();
+        match fits && client.allows_grant(grant) {
+            true => Ok(()),
+            false => Err(OAuthError::new(
+                ErrorCode::UnauthorizedClient,
+                "the client may not use this grant type",
+            )),
+        }
+    }
+
+    /// RFC 9700 §4.15: a token of a person must not pass for one of a client, so nobody can be
+    /// named like a client.
+    pub(crate) async fn check_subject(&self, subject: &str) -> Result<(), OAuthError> {
+        match self.clients().get(subject).await? {
+            None => Ok(()),
+            Some(_) => Err(OAuthError::invalid_grant(
+                "the subject is the id of a client",
+            )),
+        }
+    }
+
+    pub(crate) async fn resource_owner_is_active(
+        &self,
+        subject: &str,
+    ) -> Result<bool, ContextError> {
+        self.resource_owners().is_active(subject).await
+    }
+
+    pub(crate) async fn revoke_grant(&self, grant: &GrantId) -> Result<(), ContextError> {
+        let until = later(self.now(), REVOCATION_REMEMBERED)?;
+        self.access_tokens().revoke_grant(grant, until).await
+    }
+
+    /// Nobody waits for it, so its failure is nobody's but the log's.
+    pub(crate) async fn purge(&self) {
+        if let Err(error) = self.access_tokens().purge(self.now(), PURGE_BATCH).await {
+            tracing::warn!(%error, "ended tokens were not purged");
+        }
+    }
+}
+
+pub(crate) fn later(time: SystemTime, by: Duration) -> Result<SystemTime, ContextError> {
+    let later = time.checked_add(by);
+    later.ok_or_else(|| ContextError::new("the clock is at the end of time"))
+}

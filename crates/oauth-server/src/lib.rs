@@ -1,0 +1,55 @@
+#![doc = include_str!("../README.md")]
+
+mod application;
+mod authenticate;
+mod client;
+mod clock;
+mod contexts;
+mod endpoint;
+mod error;
+mod grant;
+mod guard;
+mod issue;
+pub mod memory;
+mod metadata;
+mod parameters;
+mod pkce;
+mod random;
+mod record;
+mod resource;
+mod response;
+mod router;
+mod scope;
+mod secret;
+mod server;
+mod service;
+mod throttle;
+mod token_format;
+
+pub use application::{
+    Application, AuthorizeApplication, DeviceApplication, IntrospectApplication, RevokeApplication,
+    RfcApplication, TokenApplication,
+};
+pub use authenticate::BasicEncoding;
+pub use client::{Client, ClientAuthenticationMethod, ClientBuilder, RefreshRotation};
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use contexts::{
+    AccessTokens, AuthorizationCodes, Clients, DeviceCodes, ResourceOwners, Rotation,
+};
+pub use endpoint::authorize::AuthorizationRequest;
+pub use error::{AuthorizeError, BuildError, ContextError, ErrorCode, OAuthError};
+pub use grant::GrantType;
+pub use random::{OsRandom, Random};
+pub use record::{
+    AccessTokenRecord, AuthorizationCodeRecord, DeviceCodeRecord, DeviceStatus, GrantId,
+    GrantRecord, RefreshTokenRecord, TokenHash,
+};
+pub use response::{
+    AuthorizeResponse, DeviceAuthorizationResponse, IntrospectResponse, TokenResponse,
+};
+pub use scope::{InvalidScope, Scope};
+pub use secret::{GeneratedSecret, SecretCost, SecretHash};
+pub use server::{AuthorizationServer, AuthorizationServerBuilder};
+pub use service::EndpointService;
+pub use throttle::Source;
+pub use token_format::{Alphanumeric, TokenFormat, TokenKind, UrlSafe};

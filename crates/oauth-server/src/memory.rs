@@ -1,0 +1,23 @@
+//! Contexts in memory: for tests, demonstrations, and servers whose tokens need not outlive them.
+//!
+//! Whatever a context does to a record happens under one lock, which is never held across an
+//! await. `dump` shows what is stored, so that a test can prove that it is hashes only.
+
+mod access_tokens;
+mod authorization_codes;
+mod clients;
+mod device_codes;
+mod expiring;
+mod resource_owners;
+
+pub use access_tokens::MemoryAccessTokens;
+pub use authorization_codes::MemoryAuthorizationCodes;
+pub use clients::MemoryClients;
+pub use device_codes::MemoryDeviceCodes;
+pub use resource_owners::MemoryResourceOwners;
+
+/// How long codes are remembered past their end, so that a replay is still recognised.
+const REMEMBERED: std::time::Duration = std::time::Duration::from_secs(600);
+
+/// How many ended records one issuance clears away: more than it adds, and quickly done.
+const BATCH: usize = 16;

@@ -1,0 +1,279 @@
+//! Access and refresh tokens in memory.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Mutex,
+    time::SystemTime,
+};
+
+use async_trait::async_trait;
+
+use super::expiring::Expiring;
+use crate::{
+    AccessTokenRecord, AccessTokens, ContextError, GrantId, RefreshTokenRecord, Rotation,
+    TokenHash, guard::lock,
+};
+
+#[derive(Debug, Default)]
+struct Tokens {
+    access: Expiring<TokenHash, AccessTokenRecord>,
+    refresh: Expiring<TokenHash, RefreshTokenRecord>,
+    /// The tokens of each grant, of both kinds.
+    members: HashMap<GrantId, HashSet<TokenHash>>,
+    revoked: Expiring<GrantId, ()>,
+}
+
+/// Access and refresh tokens in memory.
+#[derive(Debug, Default)]
+pub struct MemoryAccessTokens(Mutex<Tokens>);
+
+impl MemoryAccessTokens {
+    /// No tokens yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What is stored.
+    pub fn dump(&self) -> serde_json::Value {
+        let tokens = lock(&self.0);
+        let access: Vec<_> = tokens.access.iter().map(|(_, record)| record).collect();
+        let refresh: Vec<_> = tokens.refresh.iter().map(|(_, record)| record).collect();
+        serde_json::json!({ "access_tokens": access, "refresh_tokens": refresh })
+    }
+}
+
+impl Tokens {
+    fn insert(&mut self, access: AccessTokenRecord, refresh: Option<RefreshTokenRecord>) {
+        if self.revoked.get(&access.grant.id).is_some() {
+            return;
+        }
+        let members = self.members.entry(access.grant.id.clone()).or_default();
+        members.insert(access.hash);
+        members.extend(refresh.as_ref().map(|refresh| refresh.hash));
+        self.access.insert(access.hash, access.expires_at, access);
+        if let Some(refresh) = refresh {
+            self.refresh
+                .insert(refresh.hash, refresh.expires_at, refresh);
+        }
+    }
+
+    fn forget(&mut self, grant: &GrantId, hash: &TokenHash) {
+        if let Some(members) = self.members.get_mut(grant) {
+            members.remove(hash);
+            if members.is_empty() {
+                self.members.remove(grant);
+            }
+        }
+    }
+
+    fn remove_access(&mut self, hash: &TokenHash) -> bool {
+        let removed = self.access.remove(hash);
+        removed
+            .map(|record| self.forget(&record.grant.id, hash))
+            .is_some()
+    }
+
+    fn remove_refresh(&mut self, hash: &TokenHash) -> bool {
+        let removed = self.refresh.remove(hash);
+        removed
+            .map(|record| self.forget(&record.grant.id, hash))
+            .is_some()
+    }
+}
+
+#[async_trait]
+impl AccessTokens for MemoryAccessTokens {
+    async fn insert(
+        &self,
+        access: AccessTokenRecord,
+        refresh: Option<RefreshTokenRecord>,
+    ) -> Result<(), ContextError> {
+        lock(&self.0).insert(access, refresh);
+        Ok(())
+    }
+
+    async fn get(&self, hash: &TokenHash) -> Result<Option<AccessTokenRecord>, ContextError> {
+        Ok(lock(&self.0).access.get(hash).cloned())
+    }
+
+    async fn get_refresh(
+        &self,
+        hash: &TokenHash,
+    ) -> Result<Option<RefreshTokenRecord>, ContextError> {
+        Ok(lock(&self.0).refresh.get(hash).cloned())
+    }
+
+    async fn rotate(
+        &self,
+        used: &TokenHash,
+        access: AccessTokenRecord,
+        successor: Option<RefreshTokenRecord>,
+    ) -> Result<Rotation, ContextError> {
+        let mut tokens = lock(&self.0);
+        match tokens.refresh.get_mut(used) {
+            None => return Ok(Rotation::Gone),
+            Some(record) if record.consumed => return Ok(Rotation::Consumed),
+            Some(record) => record.consumed = successor.is_some(),
+        }
+        tokens.insert(access, successor);
+        Ok(Rotation::Done)
+    }
+
+    async fn revoke(&self, hash: &TokenHash) -> Result<(), ContextError> {
+        lock(&self.0).remove_access(hash);
+        Ok(())
+    }
+
+    async fn revoke_grant(&self, grant: &GrantId, until: SystemTime) -> Result<(), ContextError> {
+        let mut tokens = lock(&self.0);
+        tokens.revoked.insert(grant.clone(), until, ());
+        for hash in tokens.members.remove(grant).unwrap_or_default() {
+            tokens.access.remove(&hash);
+            tokens.refresh.remove(&hash);
+        }
+        Ok(())
+    }
+
+    async fn revoke_access_tokens(&self, client_id: Option<&str>) -> Result<usize, ContextError> {
+        let mut tokens = lock(&self.0);
+        let theirs = tokens.access.iter().filter(|(_, record)| {
+            client_id.is_none_or(|client_id| record.client_id() == client_id)
+        });
+        let theirs: Vec<_> = theirs.map(|(hash, _)| *hash).collect();
+        Ok(theirs
+            .iter()
+            .filter(|hash| tokens.remove_access(hash))
+            .count())
+    }
+
+    async fn revoke_grants(
+        &self,
+        client_id: Option<&str>,
+        subject: Option<&str>,
+    ) -> Result<usize, ContextError> {
+        let mut tokens = lock(&self.0);
+        let meant = |client: &str, person: Option<&str>| {
+            client_id.is_none_or(|client_id| client_id == client)
+                && subject.is_none_or(|subject| Some(subject) == person)
+        };
+        let access = tokens
+            .access
+            .iter()
+            .map(|(hash, r)| (hash, r.client_id(), r.subject()));
+        let refresh = tokens
+            .refresh
+            .iter()
+            .map(|(hash, r)| (hash, r.client_id(), r.subject()));
+        let theirs = access
+            .chain(refresh)
+            .filter(|(_, client, person)| meant(client, *person));
+        let theirs: Vec<_> = theirs.map(|(hash, ..)| *hash).collect();
+        let removed = |hash: &&TokenHash| tokens.remove_access(hash) || tokens.remove_refresh(hash);
+        Ok(theirs.iter().filter(removed).count())
+    }
+
+    async fn purge(&self, now: SystemTime, limit: usize) -> Result<(), ContextError> {
+        let mut tokens = lock(&self.0);
+        for ended in tokens.access.purge(now, limit) {
+            tokens.forget(&ended.grant.id, &ended.hash);
+        }
+        for ended in tokens.refresh.purge(now, limit) {
+            tokens.forget(&ended.grant.id, &ended.hash);
+        }
+        tokens.revoked.purge(now, limit);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{GrantRecord, Scope};
+
+    const GRANT: &str = "grant";
+    const NOW: SystemTime = SystemTime::UNIX_EPOCH;
+    const END: Duration = Duration::from_secs(60);
+
+    fn grant() -> GrantRecord {
+        GrantRecord {
+            id: GrantId(GRANT.into()),
+            client_id: "client".into(),
+            subject: None,
+            scope: Scope::default(),
+            audience: None,
+        }
+    }
+
+    fn access(token: &str) -> AccessTokenRecord {
+        AccessTokenRecord {
+            hash: TokenHash::of(token),
+            grant: grant(),
+            issued_at: NOW,
+            expires_at: NOW + END,
+        }
+    }
+
+    fn refresh(token: &str) -> RefreshTokenRecord {
+        RefreshTokenRecord {
+            hash: TokenHash::of(token),
+            grant: grant(),
+            issued_at: NOW,
+            expires_at: NOW + END,
+            consumed: false,
+        }
+    }
+
+    #[tokio::test]
+    async fn what_comes_after_a_revocation_is_born_dead() {
+        let tokens = MemoryAccessTokens::new();
+        let insert = async |token| tokens.insert(access(token), None).await.unwrap();
+        insert("before").await;
+        let grant = GrantId(GRANT.into());
+        tokens.revoke_grant(&grant, NOW + END).await.unwrap();
+        insert("after").await;
+        for token in ["before", "after"] {
+            let record = tokens.get(&TokenHash::of(token)).await.unwrap();
+            assert!(record.is_none(), "{token}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_successor_consumes_once() {
+        let tokens = MemoryAccessTokens::new();
+        let first = refresh("first");
+        tokens
+            .insert(access("a"), Some(first.clone()))
+            .await
+            .unwrap();
+        let rotate = async |access_token, successor: Option<&str>| {
+            let successor = successor.map(refresh);
+            let rotated = tokens.rotate(&first.hash, access(access_token), successor);
+            rotated.await.unwrap()
+        };
+        assert_eq!(rotate("b", None).await, Rotation::Done);
+        assert_eq!(rotate("c", Some("second")).await, Rotation::Done);
+        assert_eq!(rotate("d", Some("third")).await, Rotation::Consumed);
+        let gone = tokens.get(&TokenHash::of("d")).await.unwrap();
+        assert!(gone.is_none(), "nothing is stored for a consumed token");
+    }
+
+    #[tokio::test]
+    async fn nothing_is_left_when_all_has_ended() {
+        let tokens = MemoryAccessTokens::new();
+        for index in 0..40 {
+            let (a, r) = (access(&format!("a{index}")), refresh(&format!("r{index}")));
+            tokens.insert(a, Some(r)).await.unwrap();
+        }
+        tokens.purge(NOW + END, 30).await.unwrap();
+        assert_eq!(lock(&tokens.0).access.iter().count(), 10, "in batches");
+        tokens.purge(NOW + END, 30).await.unwrap();
+        let tokens = lock(&tokens.0);
+        assert_eq!(
+            tokens.access.iter().count() + tokens.refresh.iter().count(),
+            0
+        );
+        assert!(tokens.members.is_empty());
+    }
+}

@@ -1,0 +1,52 @@
+//! Authorization codes in memory.
+
+use std::{sync::Mutex, time::SystemTime};
+
+use async_trait::async_trait;
+
+use super::{BATCH, REMEMBERED, expiring::Expiring};
+use crate::{AuthorizationCodeRecord, AuthorizationCodes, ContextError, TokenHash, guard::lock};
+
+/// Authorization codes in memory.
+#[derive(Debug, Default)]
+pub struct MemoryAuthorizationCodes(Mutex<Expiring<TokenHash, AuthorizationCodeRecord>>);
+
+impl MemoryAuthorizationCodes {
+    /// No codes yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What is stored.
+    pub fn dump(&self) -> serde_json::Value {
+        let codes = lock(&self.0);
+        codes
+            .iter()
+            .map(|(_, record)| serde_json::json!(record))
+            .collect()
+    }
+}
+
+#[async_trait]
+impl AuthorizationCodes for MemoryAuthorizationCodes {
+    async fn insert(
+        &self,
+        record: AuthorizationCodeRecord,
+        now: SystemTime,
+    ) -> Result<(), ContextError> {
+        let mut codes = lock(&self.0);
+        codes.purge(now, BATCH);
+        codes.insert(record.hash, record.expires_at + REMEMBERED, record);
+        Ok(())
+    }
+
+    async fn get(&self, hash: &TokenHash) -> Result<Option<AuthorizationCodeRecord>, ContextError> {
+        Ok(lock(&self.0).get(hash).cloned())
+    }
+
+    async fn consume(&self, hash: &TokenHash) -> Result<bool, ContextError> {
+        let mut codes = lock(&self.0);
+        let consumed = codes.get_mut(hash).map(|record| &mut record.consumed);
+        Ok(consumed.is_some_and(|consumed| !std::mem::replace(consumed, true)))
+    }
+}

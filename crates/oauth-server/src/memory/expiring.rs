@@ -1,0 +1,80 @@
+//! A map whose entries end, and can be cleared away a few at a time.
+
+use std::{
+    borrow::Borrow,
+    collections::{BTreeSet, HashMap},
+    hash::Hash,
+    time::SystemTime,
+};
+
+#[derive(Debug)]
+pub(super) struct Expiring<K, V> {
+    entries: HashMap<K, (SystemTime, V)>,
+    ends: BTreeSet<(SystemTime, K)>,
+}
+
+impl<K, V> Default for Expiring<K, V> {
+    fn default() -> Self {
+        Self {
+            entries: HashMap::new(),
+            ends: BTreeSet::new(),
+        }
+    }
+}
+
+impl<K: Clone + Eq + Hash + Ord, V> Expiring<K, V> {
+    pub(super) fn insert(&mut self, key: K, end: SystemTime, value: V) {
+        self.remove(&key);
+        self.ends.insert((end, key.clone()));
+        self.entries.insert(key, (end, value));
+    }
+
+    pub(super) fn get<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> Option<&V>
+    where
+        K: Borrow<Q>,
+    {
+        self.entries.get(key).map(|(_, value)| value)
+    }
+
+    pub(super) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        self.entries.get_mut(key).map(|(_, value)| value)
+    }
+
+    pub(super) fn remove(&mut self, key: &K) -> Option<V> {
+        let (end, value) = self.entries.remove(key)?;
+        self.ends.remove(&(end, key.clone()));
+        Some(value)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.entries.iter().map(|(key, (_, value))| (key, value))
+    }
+
+    /// Takes out at most `limit` entries that ended by `now`, the oldest first.
+    pub(super) fn purge(&mut self, now: SystemTime, limit: usize) -> Vec<V> {
+        let ended = self.ends.iter().take_while(|(end, _)| *end <= now);
+        let keys: Vec<_> = ended.take(limit).map(|(_, key)| key.clone()).collect();
+        keys.iter().filter_map(|key| self.remove(key)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn purges_in_batches_and_only_what_ended() {
+        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let mut map = Expiring::default();
+        for key in 0..10_u64 {
+            map.insert(key, at(key), key);
+        }
+        map.insert(3, at(100), 33);
+        assert_eq!(map.purge(at(5), 3), [0, 1, 2]);
+        assert_eq!(map.purge(at(5), 30), [4, 5]);
+        assert_eq!(map.get(&3), Some(&33));
+        assert_eq!(map.iter().count(), map.ends.len());
+    }
+}

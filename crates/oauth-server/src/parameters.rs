@@ -1,0 +1,205 @@
+//! The parameters of a request, read strictly (RFC 6749 §3.1, §3.2, appendix B).
+
+use std::collections::HashSet;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, StatusCode, header::CONTENT_TYPE};
+use percent_encoding::percent_decode_str;
+
+use crate::{AuthorizationServer, OAuthError};
+
+/// No registered name comes near.
+const MAX_NAME: usize = 256;
+
+#[derive(Default)]
+#[cfg_attr(test, derive(Debug))]
+pub(crate) struct Parameters {
+    pairs: Vec<(String, String)>,
+    repeated: HashSet<String>,
+}
+
+impl Parameters {
+    /// Reads `application/x-www-form-urlencoded` text.
+    pub(crate) fn decode(text: &[u8], max: usize) -> Result<Self, OAuthError> {
+        let malformed = || OAuthError::invalid_request("the parameters are malformed");
+        let text = std::str::from_utf8(text).map_err(|_| malformed())?;
+        if text.bytes().filter(|byte| *byte == b'&').count() >= max {
+            return Err(OAuthError::invalid_request("too many parameters"));
+        }
+        let mut parameters = Self::default();
+        let mut seen = HashSet::new();
+        for pair in text.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            if name.len() > MAX_NAME {
+                return Err(malformed());
+            }
+            let name = form_decode(name).ok_or_else(malformed)?;
+            let value = form_decode(value).ok_or_else(malformed)?;
+            // A scope is judged by its own grammar, which has an error code of its own.
+            let control = |text: &str| text.bytes().any(|byte| byte.is_ascii_control());
+            if control(&name) || (name != "scope" && control(&value)) {
+                return Err(malformed());
+            }
+            let may_repeat = matches!(name.as_str(), "resource" | "audience");
+            if !seen.insert(name.clone()) && !may_repeat {
+                parameters.repeated.insert(name.clone());
+            }
+            // RFC 6749 §3.2: without a value is as if omitted.
+            if !value.is_empty() {
+                parameters.pairs.push((name, value));
+            }
+        }
+        Ok(parameters)
+    }
+
+    /// The value of `name`, never empty; the first one if it is repeated.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.all(name).next()
+    }
+
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        let named = self.pairs.iter().filter(move |(key, _)| key == name);
+        named.map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn is_repeated(&self, name: &str) -> bool {
+        self.repeated.contains(name)
+    }
+
+    pub(crate) fn refuse_repeated(&self) -> Result<(), OAuthError> {
+        match self.repeated.is_empty() {
+            true => Ok(()),
+            false => Err(OAuthError::invalid_request("a parameter is repeated")),
+        }
+    }
+}
+
+impl AuthorizationServer {
+    /// The parameters of an endpoint that takes POSTed forms only, and nothing in the URL, where
+    /// it would end up in logs.
+    pub(crate) fn posted(&self, request: &Request<Bytes>) -> Result<Parameters, OAuthError> {
+        if request.method() != Method::POST {
+            return Err(OAuthError::method_not_allowed("POST"));
+        }
+        if request.uri().query().is_some_and(|query| !query.is_empty()) {
+            return Err(OAuthError::invalid_request("parameters belong in the body"));
+        }
+        let parameters = self.form(request)?;
+        parameters.refuse_repeated()?;
+        Ok(parameters)
+    }
+
+    pub(crate) fn form(&self, request: &Request<Bytes>) -> Result<Parameters, OAuthError> {
+        if !is_form(request.headers()) {
+            let description = "the content type is not application/x-www-form-urlencoded";
+            return Err(OAuthError::invalid_request(description));
+        }
+        if request.body().len() > self.max_body() {
+            let status = StatusCode::PAYLOAD_TOO_LARGE;
+            return Err(OAuthError::unread_body(status, "the body is too large"));
+        }
+        Parameters::decode(request.body(), self.max_parameters())
+    }
+}
+
+/// Undoes the form encoding, and takes nothing that is not one.
+pub(crate) fn form_decode(text: &str) -> Option<String> {
+    let is_hex = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_hexdigit);
+    let bytes = text.as_bytes();
+    let whole = bytes.iter().enumerate().all(|(index, byte)| {
+        *byte != b'%' || (is_hex(bytes.get(index + 1)) && is_hex(bytes.get(index + 2)))
+    });
+    if !whole {
+        return None;
+    }
+    let text = text.replace('+', " ");
+    Some(percent_decode_str(&text).decode_utf8().ok()?.into_owned())
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return false;
+    };
+    let Ok(value) = value.to_str() else {
+        return false;
+    };
+    let mut parts = value.split(';').map(str::trim);
+    let is_form = parts
+        .next()
+        .is_some_and(|essence| essence.eq_ignore_ascii_case("application/x-www-form-urlencoded"));
+    let mut charsets = parts.filter_map(|part| {
+        let (name, value) = part.split_once('=')?;
+        let is_charset = name.trim().eq_ignore_ascii_case("charset");
+        is_charset.then(|| value.trim().trim_matches('"'))
+    });
+    is_form && charsets.all(|charset| charset.eq_ignore_ascii_case("utf-8"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_a_form() {
+        let parameters = Parameters::decode(b"a=1%2B+%C3%A4&b=&c&&d=x=y", 10).unwrap();
+        assert_eq!(parameters.get("a"), Some("1+ \u{e4}"));
+        assert_eq!(parameters.get("b"), None);
+        assert_eq!(parameters.get("c"), None);
+        assert_eq!(parameters.get("d"), Some("x=y"));
+    }
+
+    #[test]
+    fn refuses_what_is_no_form() {
+        for bad in [
+            "a=%", "a=%4", "a=%zz", "a=%ff", "a=%00", "a=%0a", "a=\u{1}", "%0a=1", "a=%%41",
+        ] {
+            let error = Parameters::decode(bad.as_bytes(), 10).unwrap_err();
+            assert_eq!(error.error(), "invalid_request", "{bad:?}");
+        }
+        assert!(Parameters::decode(b"a=\xff", 10).is_err());
+        assert!(Parameters::decode("n".repeat(10_000).as_bytes(), 10).is_err());
+        assert!(Parameters::decode("a&".repeat(10_000).as_bytes(), 10).is_err());
+        assert!(
+            Parameters::decode(b"scope=a%0Ab", 10).is_ok(),
+            "left to the scope"
+        );
+    }
+
+    #[test]
+    fn sees_repetitions() {
+        for repeated in ["a=1&a=1", "a=1&a=2", "a=&a=1", "a&a"] {
+            let parameters = Parameters::decode(repeated.as_bytes(), 10).unwrap();
+            assert!(parameters.is_repeated("a"), "{repeated}");
+            assert!(parameters.refuse_repeated().is_err());
+        }
+        let resources = Parameters::decode(b"resource=a&resource=b", 10).unwrap();
+        assert!(resources.refuse_repeated().is_ok());
+        assert_eq!(resources.all("resource").count(), 2);
+    }
+
+    #[test]
+    fn knows_the_content_type_of_a_form() {
+        let is_form = |values: &[&str]| {
+            let values = values
+                .iter()
+                .map(|value| (CONTENT_TYPE, value.parse().unwrap()));
+            super::is_form(
+                &values.fold(HeaderMap::new(), |mut headers, (name, value)| {
+                    headers.append(name, value);
+                    headers
+                }),
+            )
+        };
+        assert!(is_form(&["application/x-www-form-urlencoded"]));
+        assert!(is_form(&[
+            "Application/X-WWW-Form-URLencoded ; Charset=\"utf-8\""
+        ]));
+        assert!(!is_form(&[]));
+        assert!(!is_form(&["application/json"]));
+        assert!(!is_form(&[
+            "application/x-www-form-urlencoded; charset=latin1"
+        ]));
+        assert!(!is_form(&["application/x-www-form-urlencodedx"]));
+    }
+}

@@ -1,0 +1,208 @@
+//! What the contexts keep. Tokens and codes are in here as hashes only, so that what is stored
+//! cannot be replayed.
+
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::Scope;
+
+/// The SHA-256 of a generated token or code: these hold so much randomness that a slow hash
+/// would add nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TokenHash([u8; 32]);
+
+impl TokenHash {
+    /// The hash of `token`.
+    pub fn of(token: &str) -> Self {
+        Self(Sha256::digest(token.as_bytes()).into())
+    }
+
+    /// The 32 bytes of the hash.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Display for TokenHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&BASE64_URL_SAFE_NO_PAD.encode(self.0))
+    }
+}
+
+impl fmt::Debug for TokenHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TokenHash({self})")
+    }
+}
+
+impl From<TokenHash> for String {
+    fn from(hash: TokenHash) -> Self {
+        hash.to_string()
+    }
+}
+
+impl TryFrom<String> for TokenHash {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).unwrap_or_default();
+        let bytes = bytes.try_into().map_err(|_| "not a SHA-256 in base64url")?;
+        Ok(Self(bytes))
+    }
+}
+
+/// Names one grant: all tokens that came from the same consent carry the same one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct GrantId(pub(crate) String);
+
+impl GrantId {
+    /// The text of it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Who granted what to whom.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct GrantRecord {
+    /// Which grant this is.
+    pub id: GrantId,
+    /// The client that got it.
+    pub client_id: String,
+    /// The person who gave it; none when the client acts for itself. Client ids and subjects are
+    /// separate name spaces.
+    pub subject: Option<String>,
+    /// What may be done with it.
+    pub scope: Scope,
+    /// The resource it is limited to (RFC 8707).
+    pub audience: Option<String>,
+}
+
+/// A stored access token.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct AccessTokenRecord {
+    /// The hash it is found by.
+    pub hash: TokenHash,
+    /// The grant behind it; its scope is that of this token.
+    pub grant: GrantRecord,
+    /// When it was issued.
+    pub issued_at: SystemTime,
+    /// When it ends.
+    pub expires_at: SystemTime,
+}
+
+/// A stored refresh token.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct RefreshTokenRecord {
+    /// The hash it is found by.
+    pub hash: TokenHash,
+    /// The grant behind it.
+    pub grant: GrantRecord,
+    /// When it was issued.
+    pub issued_at: SystemTime,
+    /// When it ends. A successor inherits it: rotation does not prolong a grant.
+    pub expires_at: SystemTime,
+    /// Whether it was exchanged for a successor. It is kept all the same, because its return is
+    /// how a theft shows (RFC 9700 §4.14.2).
+    pub consumed: bool,
+}
+
+/// A stored authorization code.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct AuthorizationCodeRecord {
+    /// The hash it is found by.
+    pub hash: TokenHash,
+    /// The grant it stands for.
+    pub grant: GrantRecord,
+    /// The redirect URI it was sent to.
+    pub redirect_uri: String,
+    /// Whether the request named that URI; then the token request must, too (RFC 6749 §4.1.3).
+    pub redirect_uri_given: bool,
+    /// The S256 challenge of the request (RFC 7636 §4.2).
+    pub code_challenge: Option<String>,
+    /// When it ends.
+    pub expires_at: SystemTime,
+    /// Whether it was presented already. It is kept for a while, because its return is a sign of
+    /// theft (RFC 6749 §4.1.2).
+    pub consumed: bool,
+}
+
+/// A stored device code (RFC 8628).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct DeviceCodeRecord {
+    /// The hash of the device code.
+    pub hash: TokenHash,
+    /// The hash of the user code, without blanks and dashes, in capitals.
+    pub user_code_hash: TokenHash,
+    /// The grant it stands for; its subject comes with the approval.
+    pub grant: GrantRecord,
+    /// How far it has come.
+    pub status: DeviceStatus,
+    /// The least time between two polls; it grows by 5 s with each that comes too early.
+    pub interval: Duration,
+    /// When the device last asked.
+    pub polled_at: Option<SystemTime>,
+    /// When it ends.
+    pub expires_at: SystemTime,
+}
+
+/// How far a device code has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum DeviceStatus {
+    /// Nobody has decided yet.
+    Pending,
+    /// A person agreed.
+    Approved,
+    /// A person refused.
+    Denied,
+    /// The token was handed out.
+    Used,
+}
+
+macro_rules! of_grant {
+    ($($record:ty),*) => {$(
+        impl $record {
+            /// The client it was issued to.
+            pub fn client_id(&self) -> &str {
+                &self.grant.client_id
+            }
+
+            /// The person behind it; none when the client acts for itself.
+            pub fn subject(&self) -> Option<&str> {
+                self.grant.subject.as_deref()
+            }
+
+            /// What it allows.
+            pub fn scope(&self) -> &Scope {
+                &self.grant.scope
+            }
+
+            /// The resource it is limited to (RFC 8707).
+            pub fn audience(&self) -> Option<&str> {
+                self.grant.audience.as_deref()
+            }
+        }
+    )*};
+}
+
+of_grant!(
+    AccessTokenRecord,
+    RefreshTokenRecord,
+    AuthorizationCodeRecord,
+    DeviceCodeRecord
+);

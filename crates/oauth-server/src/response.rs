@@ -1,0 +1,258 @@
+//! What the endpoints answer when they grant something.
+
+use std::{
+    fmt,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Serialize, Serializer};
+
+use crate::{AccessTokenRecord, GrantRecord, Scope};
+
+/// Tokens that were issued (RFC 6749 §5.1). Serialized it is the body of the answer.
+#[derive(Clone, Serialize)]
+pub struct TokenResponse {
+    #[serde(serialize_with = "exposed")]
+    access_token: SecretString,
+    token_type: &'static str,
+    expires_in: u64,
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "exposed_option"
+    )]
+    refresh_token: Option<SecretString>,
+    #[serde(skip_serializing_if = "Scope::is_empty")]
+    scope: Scope,
+    #[serde(skip)]
+    client_id: String,
+    #[serde(skip)]
+    subject: Option<String>,
+}
+
+impl TokenResponse {
+    pub(crate) fn new(
+        access_token: String,
+        record: &AccessTokenRecord,
+        refresh_token: Option<String>,
+    ) -> Self {
+        let life = record.expires_at.duration_since(record.issued_at);
+        Self {
+            access_token: access_token.into(),
+            token_type: "Bearer",
+            expires_in: life.unwrap_or_default().as_secs(),
+            refresh_token: refresh_token.map(SecretString::from),
+            scope: record.scope().clone(),
+            client_id: record.client_id().to_owned(),
+            subject: record.subject().map(str::to_owned),
+        }
+    }
+
+    /// The access token itself.
+    pub fn access_token(&self) -> &str {
+        self.access_token.expose_secret()
+    }
+
+    /// How it is to be used: `Bearer` (RFC 6750).
+    pub fn token_type(&self) -> &str {
+        self.token_type
+    }
+
+    /// How long it lives, in seconds.
+    pub fn expires_in(&self) -> u64 {
+        self.expires_in
+    }
+
+    /// The refresh token that came with it.
+    pub fn refresh_token(&self) -> Option<&str> {
+        self.refresh_token.as_ref().map(ExposeSecret::expose_secret)
+    }
+
+    /// What it allows.
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// The client it was issued to.
+    pub fn client_id(&self) -> &str {
+        &self.client_id
+    }
+
+    /// The person behind it; none when the client acts for itself.
+    pub fn subject(&self) -> Option<&str> {
+        self.subject.as_deref()
+    }
+}
+
+impl fmt::Debug for TokenResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenResponse")
+            .field("client_id", &self.client_id)
+            .field("expires_in", &self.expires_in)
+            .field("scope", &self.scope)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is known about a token (RFC 7662 §2.2). Serialized it is the body of the answer.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct IntrospectResponse {
+    active: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<Scope>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exp: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iat: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sub: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aud: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iss: Option<String>,
+}
+
+impl IntrospectResponse {
+    /// Why it is not, is nobody's business (RFC 7662 §2.2).
+    pub(crate) fn inactive() -> Self {
+        Self::default()
+    }
+
+    /// `token_type` is none for a refresh token, which is not to be shown to a resource.
+    pub(crate) fn active(
+        issuer: &str,
+        grant: GrantRecord,
+        token_type: Option<&'static str>,
+        issued_at: SystemTime,
+        expires_at: SystemTime,
+    ) -> Self {
+        let seconds = |time: SystemTime| Some(time.duration_since(UNIX_EPOCH).ok()?.as_secs());
+        Self {
+            active: true,
+            scope: Some(grant.scope).filter(|scope| !scope.is_empty()),
+            sub: grant.subject.or_else(|| Some(grant.client_id.clone())),
+            client_id: Some(grant.client_id),
+            token_type,
+            exp: seconds(expires_at),
+            iat: seconds(issued_at),
+            aud: grant.audience,
+            iss: Some(issuer.to_owned()),
+        }
+    }
+
+    /// Whether the token is good; if not, nothing else is known.
+    pub fn is_active(&self) -> bool {
+        self.active
+    }
+
+    /// What it allows.
+    pub fn scope(&self) -> Option<&Scope> {
+        self.scope.as_ref()
+    }
+
+    /// The client it was issued to.
+    pub fn client_id(&self) -> Option<&str> {
+        self.client_id.as_deref()
+    }
+
+    /// The person behind it, or the client itself.
+    pub fn sub(&self) -> Option<&str> {
+        self.sub.as_deref()
+    }
+}
+
+/// A started device authorization (RFC 8628 §3.2). Serialized it is the body of the answer.
+#[derive(Clone, Serialize)]
+pub struct DeviceAuthorizationResponse {
+    #[serde(serialize_with = "exposed")]
+    pub(crate) device_code: SecretString,
+    pub(crate) user_code: String,
+    pub(crate) verification_uri: String,
+    pub(crate) verification_uri_complete: String,
+    pub(crate) expires_in: u64,
+    pub(crate) interval: u64,
+}
+
+impl DeviceAuthorizationResponse {
+    /// What the device polls with.
+    pub fn device_code(&self) -> &str {
+        self.device_code.expose_secret()
+    }
+
+    /// What the person types.
+    pub fn user_code(&self) -> &str {
+        &self.user_code
+    }
+
+    /// Where the person types it.
+    pub fn verification_uri(&self) -> &str {
+        &self.verification_uri
+    }
+
+    /// The same with the code in it.
+    pub fn verification_uri_complete(&self) -> &str {
+        &self.verification_uri_complete
+    }
+
+    /// How long both codes live, in seconds.
+    pub fn expires_in(&self) -> u64 {
+        self.expires_in
+    }
+
+    /// The least time between two polls, in seconds.
+    pub fn interval(&self) -> u64 {
+        self.interval
+    }
+}
+
+impl fmt::Debug for DeviceAuthorizationResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeviceAuthorizationResponse")
+            .field("verification_uri", &self.verification_uri)
+            .field("expires_in", &self.expires_in)
+            .field("interval", &self.interval)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A granted authorization request (RFC 6749 §4.1.2).
+#[derive(Clone)]
+pub struct AuthorizeResponse {
+    pub(crate) location: SecretString,
+    pub(crate) code: SecretString,
+}
+
+impl AuthorizeResponse {
+    /// Where the browser is to be sent: the client's redirect URI with `code`, `state` and `iss`.
+    pub fn location(&self) -> &str {
+        self.location.expose_secret()
+    }
+
+    /// The authorization code in it.
+    pub fn code(&self) -> &str {
+        self.code.expose_secret()
+    }
+}
+
+impl fmt::Debug for AuthorizeResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthorizeResponse").finish_non_exhaustive()
+    }
+}
+
+/// The one place where tokens leave for the wire.
+fn exposed<S: Serializer>(secret: &SecretString, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(secret.expose_secret())
+}
+
+fn exposed_option<S: Serializer>(
+    secret: &Option<SecretString>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let secret = secret.as_ref().map(ExposeSecret::expose_secret);
+    secret.serialize(serializer)
+}

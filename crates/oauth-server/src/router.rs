@@ -1,0 +1,40 @@
+//! All endpoints under their usual paths.
+
+use axum::Router;
+use url::Url;
+
+use crate::{Application, AuthorizationServer, GrantType};
+
+impl AuthorizationServer {
+    /// An axum router with `/token`, `/introspect`, `/revoke`, `/device_authorization` (all
+    /// behind the path of the issuer) and the metadata at
+    /// `/.well-known/oauth-authorization-server` (in front of it, RFC 8414 §3.1), rendered by
+    /// `application`. It belongs at the root of the host.
+    ///
+    /// Served with `into_make_service_with_connect_info::<SocketAddr>()`, failed authentications
+    /// are counted by peer address; see [`Source`](crate::Source).
+    pub fn into_router<A: Application + Clone>(self, application: A) -> Router {
+        let path = Url::parse(self.issuer()).map(|url| url.path().trim_end_matches('/').to_owned());
+        let path = path.unwrap_or_default();
+        let metadata = format!("/.well-known/oauth-authorization-server{path}");
+        let mut router = Router::new()
+            .route_service(&metadata, self.metadata_service())
+            .route_service(
+                &format!("{path}/token"),
+                self.token_service(application.clone()),
+            )
+            .route_service(
+                &format!("{path}/revoke"),
+                self.revoke_service(application.clone()),
+            )
+            .route_service(
+                &format!("{path}/introspect"),
+                self.introspect_service(application.clone()),
+            );
+        if self.supports(GrantType::DeviceCode) {
+            let device = self.device_service(application);
+            router = router.route_service(&format!("{path}/device_authorization"), device);
+        }
+        router
+    }
+}

@@ -1,0 +1,324 @@
+//! Puts a server together.
+
+use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
+
+use url::{Host, Url};
+
+use super::{AuthorizationServer, Settings};
+use crate::{
+    AccessTokens, AuthorizationCodes, BasicEncoding, BuildError, Clients, Clock, DeviceCodes,
+    GrantType, OsRandom, Random, ResourceOwners, SecretCost, SystemClock, TokenFormat, UrlSafe,
+    client::check_access_token_lifetime,
+    memory::{
+        MemoryAccessTokens, MemoryAuthorizationCodes, MemoryClients, MemoryDeviceCodes,
+        MemoryResourceOwners,
+    },
+    secret::Verifier,
+    throttle::Throttle,
+};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Describes a server; made by [`AuthorizationServer::builder`].
+///
+/// Contexts that are not set are in memory and empty.
+pub struct AuthorizationServerBuilder {
+    issuer: String,
+    clients: Option<Arc<dyn Clients>>,
+    access_tokens: Option<Arc<dyn AccessTokens>>,
+    authorization_codes: Option<Arc<dyn AuthorizationCodes>>,
+    device_codes: Option<Arc<dyn DeviceCodes>>,
+    resource_owners: Option<Arc<dyn ResourceOwners>>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    token_format: Arc<dyn TokenFormat>,
+    grant_types: BTreeSet<GrantType>,
+    resources: BTreeSet<String>,
+    access_token_lifetime: Duration,
+    refresh_token_lifetime: Duration,
+    authorization_code_lifetime: Duration,
+    device_code_lifetime: Duration,
+    device_poll_interval: Duration,
+    verification_uri: Option<String>,
+    authorization_endpoint: Option<String>,
+    basic_encoding: BasicEncoding,
+    secret_cost: SecretCost,
+    throttle: (u32, Duration),
+    max_body: usize,
+    max_parameters: usize,
+    body_timeout: Duration,
+}
+
+macro_rules! setters {
+    ($($(#[$doc:meta])* $name:ident: $type:ty => $value:expr;)*) => {$(
+        $(#[$doc])*
+        pub fn $name(mut self, $name: $type) -> Self {
+            self.$name = $value;
+            self
+        }
+    )*};
+}
+
+impl AuthorizationServerBuilder {
+    pub(super) fn new(issuer: String) -> Self {
+        let without_password = GrantType::ALL
+            .into_iter()
+            .filter(|it| *it != GrantType::Password);
+        Self {
+            issuer,
+            clients: None,
+            access_tokens: None,
+            authorization_codes: None,
+            device_codes: None,
+            resource_owners: None,
+            clock: Arc::new(SystemClock),
+            random: Arc::new(OsRandom),
+            token_format: Arc::new(UrlSafe),
+            grant_types: without_password.collect(),
+            resources: BTreeSet::new(),
+            access_token_lifetime: 60 * MINUTE,
+            refresh_token_lifetime: 30 * DAY,
+            authorization_code_lifetime: MINUTE,
+            device_code_lifetime: 30 * MINUTE,
+            device_poll_interval: Duration::from_secs(5),
+            verification_uri: None,
+            authorization_endpoint: None,
+            basic_encoding: BasicEncoding::default(),
+            secret_cost: SecretCost::default(),
+            throttle: (20, MINUTE),
+            max_body: 64 * 1024,
+            max_parameters: 100,
+            body_timeout: Duration::from_secs(10),
+        }
+    }
+
+    setters! {
+        /// The registered clients.
+        clients: Arc<dyn Clients> => Some(clients);
+        /// Where access and refresh tokens are kept.
+        access_tokens: Arc<dyn AccessTokens> => Some(access_tokens);
+        /// Where authorization codes are kept.
+        authorization_codes: Arc<dyn AuthorizationCodes> => Some(authorization_codes);
+        /// Where device codes are kept.
+        device_codes: Arc<dyn DeviceCodes> => Some(device_codes);
+        /// The people of the password grant.
+        resource_owners: Arc<dyn ResourceOwners> => Some(resource_owners);
+        /// What tells the time.
+        clock: Arc<dyn Clock> => clock;
+        /// What tokens and codes are made of.
+        random: Arc<dyn Random> => random;
+        /// How tokens and codes look.
+        token_format: Arc<dyn TokenFormat> => token_format;
+        /// How long access tokens live; 1 hour by default, at most a year, in whole seconds.
+        access_token_lifetime: Duration => access_token_lifetime;
+        /// How long refresh tokens live, rotations included; 30 days by default.
+        refresh_token_lifetime: Duration => refresh_token_lifetime;
+        /// How long authorization codes live; 60 seconds by default, at most 10 minutes.
+        authorization_code_lifetime: Duration => authorization_code_lifetime;
+        /// How long device codes live; 30 minutes by default.
+        device_code_lifetime: Duration => device_code_lifetime;
+        /// The least time between two polls of a device; 5 seconds by default.
+        device_poll_interval: Duration => device_poll_interval;
+        /// How clients write a Basic header; form-encoded by default.
+        basic_encoding: BasicEncoding => basic_encoding;
+        /// What the hash costs that is computed for an unknown client: the same as those of the
+        /// known clients, so that time does not tell them apart.
+        secret_cost: SecretCost => secret_cost;
+        /// The largest body, in bytes; 64 KiB by default.
+        max_body: usize => max_body;
+        /// The largest number of parameters in a request; 100 by default.
+        max_parameters: usize => max_parameters;
+        /// How long a client may take to send its body to a service of this crate; 10 seconds
+        /// by default.
+        body_timeout: Duration => body_timeout;
+    }
+
+    /// The grants of the token endpoint; by default all but [`GrantType::Password`].
+    pub fn grant_types(mut self, grants: impl IntoIterator<Item = GrantType>) -> Self {
+        self.grant_types = grants.into_iter().collect();
+        self
+    }
+
+    /// The resources that tokens can be limited to (RFC 8707); none by default, and then any
+    /// `resource` parameter is refused.
+    pub fn resources<S: Into<String>>(mut self, resources: impl IntoIterator<Item = S>) -> Self {
+        self.resources = resources.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The application's page where people enter user codes; by default `/device` behind the
+    /// issuer.
+    pub fn verification_uri(mut self, uri: impl Into<String>) -> Self {
+        self.verification_uri = Some(uri.into());
+        self
+    }
+
+    /// Where the application has mounted its authorization endpoint, for the metadata.
+    pub fn authorization_endpoint(mut self, url: impl Into<String>) -> Self {
+        self.authorization_endpoint = Some(url.into());
+        self
+    }
+
+    /// After so many failed authentications from one [`Source`](crate::Source) within `window`,
+    /// a client or person is answered there with 429 until the window ends; 20 in 60 seconds by
+    /// default.
+    pub fn throttle(mut self, failures: u32, window: Duration) -> Self {
+        self.throttle = (failures, window);
+        self
+    }
+
+    /// Makes the server.
+    ///
+    /// # Errors
+    ///
+    /// When a value breaks one of the rules named at the setters.
+    pub fn build(self) -> Result<AuthorizationServer, BuildError> {
+        if !is_issuer(&self.issuer) {
+            return Err(BuildError::Issuer);
+        }
+        check_access_token_lifetime(self.access_token_lifetime)?;
+        let whole = |time: Duration, most: Duration| {
+            time.subsec_nanos() == 0 && !time.is_zero() && time <= most
+        };
+        for (name, fits) in [
+            (
+                "the lifetime of authorization codes",
+                whole(self.authorization_code_lifetime, 10 * MINUTE),
+            ),
+            (
+                "the lifetime of refresh tokens",
+                whole(self.refresh_token_lifetime, 36_500 * DAY),
+            ),
+            (
+                "the lifetime of device codes",
+                whole(self.device_code_lifetime, DAY),
+            ),
+            (
+                "the interval of devices",
+                whole(self.device_poll_interval, self.device_code_lifetime),
+            ),
+            (
+                "the throttle",
+                self.throttle.0 > 0 && self.throttle.1 <= DAY,
+            ),
+            (
+                "a resource",
+                self.resources.iter().all(|it| is_resource(it)),
+            ),
+        ] {
+            if !fits {
+                return Err(BuildError::Setting(name));
+            }
+        }
+        let resource_owners = match self.resource_owners {
+            Some(owners) => owners,
+            None => Arc::new(MemoryResourceOwners::new(self.secret_cost)?),
+        };
+        let (failures, window) = self.throttle;
+        let verification_uri = self.verification_uri;
+        Ok(AuthorizationServer(Arc::new(Settings {
+            clients: self
+                .clients
+                .unwrap_or_else(|| Arc::new(MemoryClients::new())),
+            access_tokens: self
+                .access_tokens
+                .unwrap_or_else(|| Arc::new(MemoryAccessTokens::new())),
+            authorization_codes: self
+                .authorization_codes
+                .unwrap_or_else(|| Arc::new(MemoryAuthorizationCodes::new())),
+            device_codes: self
+                .device_codes
+                .unwrap_or_else(|| Arc::new(MemoryDeviceCodes::new())),
+            resource_owners,
+            clock: self.clock,
+            random: self.random,
+            token_format: self.token_format,
+            grant_types: self.grant_types,
+            resources: self.resources,
+            access_token_lifetime: self.access_token_lifetime,
+            refresh_token_lifetime: self.refresh_token_lifetime,
+            authorization_code_lifetime: self.authorization_code_lifetime,
+            device_code_lifetime: self.device_code_lifetime,
+            device_poll_interval: self.device_poll_interval,
+            verification_uri: verification_uri
+                .unwrap_or_else(|| format!("{}/device", self.issuer.trim_end_matches('/'))),
+            authorization_endpoint: self.authorization_endpoint,
+            basic_encoding: self.basic_encoding,
+            throttle: Throttle::new(failures, window),
+            verifier: Verifier::new(self.secret_cost)?,
+            max_body: self.max_body,
+            max_parameters: self.max_parameters,
+            body_timeout: self.body_timeout,
+            issuer: self.issuer,
+        })))
+    }
+}
+
+impl fmt::Debug for AuthorizationServerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthorizationServerBuilder")
+            .field("issuer", &self.issuer)
+            .finish_non_exhaustive()
+    }
+}
+
+/// RFC 8414 §2. Tokens in clear text on a network are everybody's.
+fn is_issuer(issuer: &str) -> bool {
+    let Ok(url) = Url::parse(issuer) else {
+        return false;
+    };
+    let loopback = match url.host() {
+        Some(Host::Domain(domain)) => domain == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    let safe = url.scheme() == "https" || (url.scheme() == "http" && loopback);
+    safe && url.username().is_empty() && !issuer.contains(['?', '#'])
+}
+
+/// RFC 8707 §2.
+fn is_resource(resource: &str) -> bool {
+    Url::parse(resource).is_ok_and(|url| url.fragment().is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn issuers() {
+        for good in [
+            "https://a.example",
+            "https://a.example/tenant",
+            "http://127.0.0.1:80",
+        ] {
+            assert!(is_issuer(good), "{good}");
+        }
+        for bad in [
+            "http://a.example",
+            "https://a.example?x",
+            "https://a.example#",
+            "a",
+            "ftp://localhost",
+        ] {
+            assert!(!is_issuer(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn settings_out_of_range_are_refused() {
+        let build = |change: fn(AuthorizationServerBuilder) -> AuthorizationServerBuilder| {
+            let builder = AuthorizationServer::builder("https://a.example");
+            change(builder.secret_cost(SecretCost::LOW)).build()
+        };
+        assert!(build(|it| it).is_ok());
+        assert!(build(|it| it.access_token_lifetime(366 * DAY)).is_err());
+        assert!(build(|it| it.access_token_lifetime(Duration::ZERO)).is_err());
+        assert!(build(|it| it.authorization_code_lifetime(11 * MINUTE)).is_err());
+        assert!(build(|it| it.throttle(0, MINUTE)).is_err());
+        assert!(build(|it| it.resources(["relative"])).is_err());
+        assert!(build(|it| it.resources(["https://api.example/#x"])).is_err());
+    }
+}

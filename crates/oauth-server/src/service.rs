@@ -1,0 +1,208 @@
+//! The endpoints as tower services, for any HTTP server.
+
+use std::{
+    convert::Infallible,
+    error::Error,
+    fmt,
+    future::Future,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use axum::extract::ConnectInfo;
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http_body::Body;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use tower_service::Service;
+
+use crate::{
+    AuthorizationServer, AuthorizeApplication, DeviceApplication, IntrospectApplication,
+    OAuthError, RevokeApplication, Source, TokenApplication,
+    application::{error_response, json_response},
+    error::no_store,
+    guard,
+};
+
+type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+type Run = dyn Fn(AuthorizationServer, Request<Bytes>) -> BoxFuture<Response<Bytes>> + Send + Sync;
+
+/// One endpoint as a tower service; it reads the body within the server's limits. It never fails:
+/// every fault is a response.
+#[derive(Clone)]
+pub struct EndpointService {
+    server: AuthorizationServer,
+    run: Arc<Run>,
+}
+
+macro_rules! services {
+    ($($(#[$doc:meta])* $service:ident: $application:ident, $endpoint:ident, |$app:ident, $ok:ident| $success:expr, $error:ident;)*) => {
+        impl AuthorizationServer {$(
+            $(#[$doc])*
+            pub fn $service(&self, application: impl $application) -> EndpointService {
+                let application = Arc::new(application);
+                EndpointService::new(self, move |server, request| {
+                    let $app = Arc::clone(&application);
+                    Box::pin(async move {
+                        match server.$endpoint(&request).await {
+                            Ok($ok) => protect($success, no_store()),
+                            Err(error) => protect($app.$error(&error), error.headers()),
+                        }
+                    })
+                })
+            }
+        )*}
+    };
+}
+
+services! {
+    /// The token endpoint, rendered by `application`.
+    token_service: TokenApplication, token, |app, answer| app.token_success(&answer), token_error;
+    /// The introspection endpoint, rendered by `application`.
+    introspect_service: IntrospectApplication, introspect, |app, answer| app.introspect_success(&answer), introspect_error;
+    /// The revocation endpoint, rendered by `application`.
+    revoke_service: RevokeApplication, revoke, |app, _answer| app.revoke_success(), revoke_error;
+    /// The device authorization endpoint, rendered by `application`.
+    device_service: DeviceApplication, device_authorization, |app, answer| app.device_success(&answer), device_error;
+}
+
+impl AuthorizationServer {
+    /// The authorization endpoint up to the page of `application`, where the person decides.
+    pub fn authorize_service(&self, application: impl AuthorizeApplication) -> EndpointService {
+        let application = Arc::new(application);
+        EndpointService::new(self, move |server, request| {
+            let application = Arc::clone(&application);
+            Box::pin(async move {
+                match server.preauthorize(&request).await {
+                    Ok(authorization) => {
+                        let page = application.preauthorize_success(&request, &authorization);
+                        protect(page, no_store())
+                    }
+                    Err(error) => {
+                        protect(application.authorize_error(&error), error.error().headers())
+                    }
+                }
+            })
+        })
+    }
+
+    /// The metadata document (RFC 8414 §3).
+    pub(crate) fn metadata_service(&self) -> EndpointService {
+        EndpointService::new(self, |server, request| {
+            Box::pin(async move {
+                match *request.method() {
+                    Method::GET | Method::HEAD => json_response(StatusCode::OK, &server.metadata()),
+                    _ => {
+                        let error = OAuthError::method_not_allowed("GET, HEAD");
+                        protect(error_response(&error), error.headers())
+                    }
+                }
+            })
+        })
+    }
+}
+
+impl EndpointService {
+    fn new(
+        server: &AuthorizationServer,
+        run: impl Fn(AuthorizationServer, Request<Bytes>) -> BoxFuture<Response<Bytes>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        Self {
+            server: server.clone(),
+            run: Arc::new(run),
+        }
+    }
+}
+
+impl fmt::Debug for EndpointService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EndpointService")
+            .field("server", &self.server)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<B> Service<Request<B>> for EndpointService
+where
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = BoxFuture<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let Self { server, run } = self.clone();
+        Box::pin(async move {
+            let answer = guard::caught(async {
+                match read(&server, request).await {
+                    Ok(request) => run(server, request).await,
+                    Err(error) => protect(error_response(&error), error.headers()),
+                }
+            });
+            // The application's own rendering may panic, too.
+            let answer = answer.await.unwrap_or_else(|| {
+                let error = OAuthError::internal();
+                protect(error_response(&error), error.headers())
+            });
+            Ok(answer.map(Full::new))
+        })
+    }
+}
+
+/// Reads the body: as much as the limit allows, for as long as the limit allows.
+async fn read<B>(
+    server: &AuthorizationServer,
+    request: Request<B>,
+) -> Result<Request<Bytes>, OAuthError>
+where
+    B: Body + Send,
+    B::Data: Send,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let too_large = || {
+        let status = StatusCode::PAYLOAD_TOO_LARGE;
+        OAuthError::unread_body(status, "the body is too large")
+    };
+    let (mut parts, body) = request.into_parts();
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if announced > server.max_body() {
+        return Err(too_large());
+    }
+    let body = Box::pin(Limited::new(body, server.max_body()).collect());
+    let body = match tokio::time::timeout(server.body_timeout(), body).await {
+        Ok(Ok(body)) => body.to_bytes(),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(too_large()),
+        Ok(Err(_)) => {
+            let status = StatusCode::BAD_REQUEST;
+            return Err(OAuthError::unread_body(status, "the body is incomplete"));
+        }
+        Err(_) => {
+            let status = StatusCode::REQUEST_TIMEOUT;
+            return Err(OAuthError::unread_body(status, "the body took too long"));
+        }
+    };
+    if parts.extensions.get::<Source>().is_none()
+        && let Some(ConnectInfo(peer)) = parts.extensions.get::<ConnectInfo<SocketAddr>>()
+    {
+        let source = Source(peer.ip().to_canonical());
+        parts.extensions.insert(source);
+    }
+    Ok(Request::from_parts(parts, body))
+}
+
+/// Adds headers that an application cannot leave out.
+fn protect(mut response: Response<Bytes>, headers: HeaderMap) -> Response<Bytes> {
+    response.headers_mut().extend(headers);
+    response
+}

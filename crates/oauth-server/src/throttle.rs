@@ -1,0 +1,123 @@
+//! Slows down whoever guesses secrets, without shutting out whoever knows them.
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::Mutex,
+    time::{Duration, SystemTime},
+};
+
+use crate::{AuthorizationServer, OAuthError, TokenHash, guard::lock};
+
+/// Where a request came from. The embedding application puts it into the request's extensions,
+/// because only it knows which proxies to believe; without it nothing is throttled, since a
+/// stranger could then shut out a client by guessing. The services of this crate take it from
+/// axum's `ConnectInfo<SocketAddr>` if there is one and no `Source`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Source(pub IpAddr);
+
+/// More guessing at once than this makes the server forget the oldest.
+const MAX_COUNTERS: usize = 10_000;
+
+/// Who is being guessed, and from where. None: not to be counted.
+pub(crate) struct Attempt(Option<(TokenHash, Source)>);
+
+impl Attempt {
+    pub(crate) fn new(kind: &str, name: &str, source: Option<Source>) -> Self {
+        Self(source.map(|source| (TokenHash::of(&format!("{kind}\0{name}")), source)))
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Throttle {
+    failures: u32,
+    window: Duration,
+    /// How often, since when.
+    counters: Mutex<HashMap<(TokenHash, Source), (u32, SystemTime)>>,
+}
+
+impl Throttle {
+    pub(crate) fn new(failures: u32, window: Duration) -> Self {
+        Self {
+            failures,
+            window,
+            counters: Mutex::default(),
+        }
+    }
+
+    /// How long to wait, if it was too often.
+    fn wait(&self, attempt: &Attempt, now: SystemTime) -> Option<Duration> {
+        let counters = lock(&self.counters);
+        let (count, since) = counters.get(attempt.0.as_ref()?)?;
+        let end = *since + self.window;
+        let wait = end.duration_since(now).ok().filter(|wait| !wait.is_zero());
+        wait.filter(|_| *count >= self.failures)
+    }
+
+    fn failed(&self, attempt: &Attempt, now: SystemTime) {
+        let Some(key) = attempt.0 else { return };
+        let mut counters = lock(&self.counters);
+        let over = |since: &SystemTime| *since + self.window <= now;
+        if counters.len() >= MAX_COUNTERS && !counters.contains_key(&key) {
+            counters.retain(|_, (_, since)| !over(since));
+            let oldest = counters.iter().min_by_key(|(_, (_, since))| *since);
+            let oldest = oldest.map(|(key, _)| *key);
+            if let Some(oldest) = oldest.filter(|_| counters.len() >= MAX_COUNTERS) {
+                counters.remove(&oldest);
+            }
+        }
+        let (count, since) = counters.entry(key).or_insert((0, now));
+        if over(since) {
+            (*count, *since) = (0, now);
+        }
+        *count = count.saturating_add(1);
+    }
+
+    fn succeeded(&self, attempt: &Attempt) {
+        if let Some(key) = &attempt.0 {
+            lock(&self.counters).remove(key);
+        }
+    }
+}
+
+/// The check is made before a secret is hashed and again after it: of many guesses at once, only
+/// as many as are allowed learn anything.
+impl AuthorizationServer {
+    pub(crate) fn check_throttle(&self, attempt: &Attempt) -> Result<(), OAuthError> {
+        let wait = self.throttle().wait(attempt, self.now());
+        wait.map_or(Ok(()), |wait| Err(OAuthError::too_many_attempts(wait)))
+    }
+
+    pub(crate) fn attempt_failed(&self, attempt: &Attempt) {
+        self.throttle().failed(attempt, self.now());
+    }
+
+    pub(crate) fn attempt_succeeded(&self, attempt: &Attempt) {
+        self.throttle().succeeded(attempt);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_are_bounded_and_end() {
+        let throttle = Throttle::new(2, Duration::from_secs(60));
+        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let from = |name: &str| Attempt::new("client", name, Some(Source([127, 0, 0, 1].into())));
+        throttle.failed(&from("a"), at(0));
+        assert_eq!(throttle.wait(&from("a"), at(0)), None);
+        throttle.failed(&from("a"), at(10));
+        assert_eq!(
+            throttle.wait(&from("a"), at(20)),
+            Some(Duration::from_secs(40))
+        );
+        assert_eq!(throttle.wait(&from("b"), at(20)), None);
+        assert_eq!(throttle.wait(&from("a"), at(60)), None);
+        for index in 0..MAX_COUNTERS + 10 {
+            throttle.failed(&from(&index.to_string()), at(61));
+        }
+        assert_eq!(lock(&throttle.counters).len(), MAX_COUNTERS);
+    }
+}

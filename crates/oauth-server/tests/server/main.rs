@@ -1,0 +1,20 @@
+//! The server through its public API, and over a real socket.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "the whole crate is tests; clippy sees that only of functions marked so"
+)]
+
+mod authorization_code;
+mod client_authentication;
+mod client_settings;
+mod contexts;
+mod device_code;
+
+mod password;
+mod refresh_token;
+mod revoke_and_introspect;
+mod support;
+mod token_endpoint;
+mod wire;
