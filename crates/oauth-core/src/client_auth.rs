@@ -93,6 +93,19 @@ impl ClientAuthentication {
         self.secret.as_ref()
     }
 
+    /// What no error may show, should a server repeat a request: the secret, and it as Basic.
+    pub(crate) fn secrets(&self) -> Vec<SecretString> {
+        let Some(secret) = &self.secret else {
+            return Vec::new();
+        };
+        let (id, plain) = (&self.client_id, secret.expose_secret());
+        vec![
+            secret.clone(),
+            credentials(id, plain).as_str().into(),
+            credentials(&encode(id), &encode(plain)).as_str().into(),
+        ]
+    }
+
     /// The same client without its secret: for an endpoint that wants the id alone.
     #[must_use]
     pub fn public(&self) -> Self {
@@ -135,12 +148,14 @@ fn encode(text: &str) -> Zeroizing<String> {
     Zeroizing::new(form_urlencoded::byte_serialize(text.as_bytes()).collect())
 }
 
-fn basic(id: &str, secret: &str) -> Result<HeaderValue, Error> {
+/// The credentials of HTTP Basic (RFC 7617 §2).
+fn credentials(id: &str, secret: &str) -> Zeroizing<String> {
     let pair = Zeroizing::new(format!("{id}:{secret}"));
-    let text = Zeroizing::new(format!(
-        "Basic {}",
-        &*Zeroizing::new(BASE64_STANDARD.encode(pair.as_bytes()))
-    ));
+    Zeroizing::new(BASE64_STANDARD.encode(pair.as_bytes()))
+}
+
+fn basic(id: &str, secret: &str) -> Result<HeaderValue, Error> {
+    let text = Zeroizing::new(format!("Basic {}", &*credentials(id, secret)));
     let mut value = HeaderValue::from_str(&text)
         .map_err(|_| Error::usage("client id and secret cannot go into a header"))?;
     value.set_sensitive(true);

@@ -19,6 +19,7 @@ use http::StatusCode;
 use secrecy::SecretString;
 
 use crate::{provider::EndpointKind, transport::TransportError};
+use oauth::mask_text;
 pub use oauth::{ErrorCode, OAuthError};
 pub(crate) use oauth::{clean, clean_header};
 
@@ -234,6 +235,13 @@ impl Error {
     pub(crate) fn mask(mut self, secrets: &[&SecretString]) -> Self {
         if let Some(oauth) = &mut self.0.oauth {
             oauth.mask(secrets);
+        }
+        if let Cow::Owned(message) = &mut self.0.message {
+            // It can name a host or a media type, which are the server's words, too.
+            mask_text(message, secrets);
+        }
+        if let Some(id) = &mut self.0.request_id {
+            mask_text(id, secrets);
         }
         self
     }

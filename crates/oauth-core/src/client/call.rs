@@ -120,8 +120,8 @@ impl Client {
 
     /// Adds to an error what every error has, and takes out what none may have.
     pub(super) fn finish(&self, error: Error, call: &Call) -> Error {
-        let own = self.0.authentication.secret();
-        let secrets: Vec<_> = call.secrets.iter().chain(own).collect();
+        let own = self.0.authentication.secrets();
+        let secrets: Vec<_> = call.secrets.iter().chain(&own).collect();
         let error = error.at(call.endpoint).mask(&secrets);
         tracing::debug!(
             provider = self.0.provider.name(),

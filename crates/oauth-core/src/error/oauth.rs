@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 use super::Recovery;
 use crate::response;
@@ -267,25 +268,36 @@ pub(crate) fn clean_header(value: &HeaderValue) -> Option<String> {
         .map(clean)
 }
 
-fn mask_text(text: &mut String, secrets: &[&SecretString]) {
+pub(super) fn mask_text(text: &mut String, secrets: &[&SecretString]) {
     for secret in secrets {
         let secret = secret.expose_secret();
         // Shorter ones would mask ordinary words; a secret that short protects nothing.
         if secret.len() < 4 {
             continue;
         }
-        if text.contains(secret) {
-            *text = text.replace(secret, "***");
+        hide(text, secret);
+        // A server may repeat the request's body, where the secret was form-encoded.
+        let form: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+        let form = Zeroizing::new(form);
+        if *form != secret {
+            hide(text, &form);
+            hide(text, &Zeroizing::new(form.replace('+', "%20")));
         }
-        // The text was cut: a secret may have been cut with it.
-        let cut = secret
-            .char_indices()
-            .map(|(at, _)| &secret[..at])
-            .filter(|start| start.len() >= 4);
-        if let Some(start) = cut.rev().find(|start| text.ends_with(start)) {
-            text.truncate(text.len() - start.len());
-            text.push_str("***");
-        }
+    }
+}
+
+fn hide(text: &mut String, secret: &str) {
+    if text.contains(secret) {
+        *text = text.replace(secret, "***");
+    }
+    // The text was cut: a secret may have been cut with it.
+    let cut = secret
+        .char_indices()
+        .map(|(at, _)| &secret[..at])
+        .filter(|start| start.len() >= 4);
+    if let Some(start) = cut.rev().find(|start| text.ends_with(start)) {
+        text.truncate(text.len() - start.len());
+        text.push_str("***");
     }
 }
 

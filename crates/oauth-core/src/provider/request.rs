@@ -15,6 +15,7 @@ pub struct EndpointRequest<'a> {
     params: Params,
     headers: HeaderMap,
     scopes: Option<&'a Scopes>,
+    authenticated: bool,
 }
 
 impl<'a> EndpointRequest<'a> {
@@ -31,6 +32,7 @@ impl<'a> EndpointRequest<'a> {
             params,
             headers: HeaderMap::new(),
             scopes: None,
+            authenticated: false,
         }
     }
 
@@ -79,6 +81,16 @@ impl<'a> EndpointRequest<'a> {
         &mut self.headers
     }
 
+    /// Puts the client into the request now instead of at the end, for a server whose own clients
+    /// write their credentials before other parameters.
+    ///
+    /// # Errors
+    /// A usage error when the client cannot go into a header.
+    pub fn authenticate(&mut self) -> Result<(), Error> {
+        self.authenticated = true;
+        self.client.apply(&mut self.params, &mut self.headers)
+    }
+
     /// The request as a form (RFC 6749 §3.2): every parameter in the body, none in the URL.
     ///
     /// # Errors
@@ -100,7 +112,9 @@ impl<'a> EndpointRequest<'a> {
         content_type: &'static str,
         encode: impl FnOnce(&Params) -> Result<Bytes, Error>,
     ) -> Result<http::Request<Bytes>, Error> {
-        self.client.apply(&mut self.params, &mut self.headers)?;
+        if !self.authenticated {
+            self.authenticate()?;
+        }
         let mut request = http::Request::builder()
             .method(Method::POST)
             .uri(self.url.as_str())

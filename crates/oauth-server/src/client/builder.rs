@@ -188,8 +188,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Whether it may introspect tokens of other clients, as a resource server does; false by
-    /// default.
+    /// Whether it may introspect access tokens of other clients, as a resource server does; false
+    /// by default.
     pub fn introspect_any(mut self, any: bool) -> Self {
         self.settings.introspect_any = any;
         self

@@ -10,7 +10,8 @@ use crate::{
 
 impl AuthorizationServer {
     /// Says what is known about a token. A client may ask about its own tokens; a resource
-    /// server registered with [`introspect_any`](crate::ClientBuilder::introspect_any) about all.
+    /// server registered with [`introspect_any`](crate::ClientBuilder::introspect_any) about all
+    /// access tokens.
     ///
     /// # Errors
     ///
@@ -91,8 +92,10 @@ impl AuthorizationServer {
                 expires_at,
             ));
         }
+        // Only its owner learns that a refresh token lives: a resource that asks no more than
+        // whether a token is active would take it for an access token.
         let refresh = self.refresh_token(token).await?;
-        if let Some(record) = refresh.filter(|record| entitled(record.client_id())) {
+        if let Some(record) = refresh.filter(|record| record.client_id() == client.id()) {
             let RefreshTokenRecord {
                 grant,
                 issued_at,

@@ -1,0 +1,246 @@
+//! The records behind the server, as a test may have them: out of reach, or with their refresh
+//! tokens dead.
+
+use std::cell::Cell;
+use std::fmt;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use oauth_server::{
+    AccessTokenRecord, AccessTokens, AuthorizationCodeRecord, AuthorizationCodes, Clients,
+    ContextError, DeviceCodeRecord, DeviceCodes, GrantId, RefreshTokenRecord, ResourceOwners,
+    Rotation, TokenHash,
+};
+use secrecy::SecretString;
+
+use crate::guard::lock;
+
+tokio::task_local! {
+    // Set for the one request that met the fault, so that no other request notices.
+    static TROUBLE: Cell<Trouble>;
+}
+
+/// What a request's server meets when it asks for its records.
+#[derive(Clone, Copy)]
+pub(crate) struct Trouble {
+    pub(crate) kind: TroubleKind,
+    /// How many times it gets them all the same.
+    pub(crate) after: u32,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum TroubleKind {
+    /// They cannot be reached.
+    Down,
+    /// The code that reads them panics.
+    Panic,
+}
+
+/// Runs a request whose server meets trouble.
+pub(crate) async fn with_trouble<F: Future>(trouble: Trouble, request: F) -> F::Output {
+    TROUBLE.scope(Cell::new(trouble), request).await
+}
+
+fn reachable() -> Result<(), ContextError> {
+    let met = TROUBLE.try_with(|cell| {
+        let Trouble { kind, after } = cell.get();
+        let after = after.checked_sub(1);
+        if let Some(after) = after {
+            cell.set(Trouble { kind, after });
+        }
+        after.is_none().then_some(kind)
+    });
+    match met.ok().flatten() {
+        None => Ok(()),
+        Some(TroubleKind::Down) => Err(ContextError::new("the store is down")),
+        // As a panic, but nothing is printed for what was asked for.
+        Some(TroubleKind::Panic) => std::panic::resume_unwind(Box::new("scripted")),
+    }
+}
+
+/// A context that can be out of reach.
+pub(crate) struct Reachable<T> {
+    pub(crate) inner: T,
+    /// Refresh tokens issued up to here are dead.
+    refresh_dead_until: Mutex<Option<SystemTime>>,
+    renews_life: AtomicBool,
+}
+
+impl<T> Reachable<T> {
+    pub(crate) fn new(inner: T) -> Self {
+        Self {
+            inner,
+            refresh_dead_until: Mutex::new(None),
+            renews_life: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn kill_refresh_tokens(&self, issued_until: SystemTime) {
+        *lock(&self.refresh_dead_until) = Some(issued_until);
+    }
+
+    /// From here on each refresh token lives as long as its predecessor was to, from its own
+    /// beginning.
+    pub(crate) fn renew_life_of_refresh_tokens(&self) {
+        self.renews_life.store(true, Ordering::Relaxed);
+    }
+
+    fn is_dead(&self, record: &RefreshTokenRecord) -> bool {
+        lock(&self.refresh_dead_until).is_some_and(|until| record.issued_at <= until)
+    }
+}
+
+impl<T> fmt::Debug for Reachable<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reachable").finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl<T: Clients> Clients for Reachable<T> {
+    async fn get(&self, client_id: &str) -> Result<Option<oauth_server::Client>, ContextError> {
+        reachable()?;
+        self.inner.get(client_id).await
+    }
+}
+
+#[async_trait]
+impl<T: AccessTokens> AccessTokens for Reachable<T> {
+    async fn insert(
+        &self,
+        access: AccessTokenRecord,
+        refresh: Option<RefreshTokenRecord>,
+    ) -> Result<(), ContextError> {
+        reachable()?;
+        self.inner.insert(access, refresh).await
+    }
+
+    async fn get(&self, hash: &TokenHash) -> Result<Option<AccessTokenRecord>, ContextError> {
+        reachable()?;
+        self.inner.get(hash).await
+    }
+
+    async fn get_refresh(
+        &self,
+        hash: &TokenHash,
+    ) -> Result<Option<RefreshTokenRecord>, ContextError> {
+        reachable()?;
+        let record = self.inner.get_refresh(hash).await?;
+        Ok(record.filter(|record| !self.is_dead(record)))
+    }
+
+    async fn rotate(
+        &self,
+        used: &TokenHash,
+        access: AccessTokenRecord,
+        mut successor: Option<RefreshTokenRecord>,
+    ) -> Result<Rotation, ContextError> {
+        // Killed between the look and the exchange.
+        let Some(known) = self.get_refresh(used).await? else {
+            return Ok(Rotation::Gone);
+        };
+        if let Some(successor) = &mut successor
+            && self.renews_life.load(Ordering::Relaxed)
+            && let Ok(life) = known.expires_at.duration_since(known.issued_at)
+        {
+            successor.expires_at = successor.issued_at + life;
+        }
+        self.inner.rotate(used, access, successor).await
+    }
+
+    async fn revoke(&self, hash: &TokenHash) -> Result<(), ContextError> {
+        reachable()?;
+        self.inner.revoke(hash).await
+    }
+
+    async fn revoke_grant(&self, grant: &GrantId, until: SystemTime) -> Result<(), ContextError> {
+        reachable()?;
+        self.inner.revoke_grant(grant, until).await
+    }
+
+    async fn revoke_access_tokens(&self, client_id: Option<&str>) -> Result<usize, ContextError> {
+        reachable()?;
+        self.inner.revoke_access_tokens(client_id).await
+    }
+
+    async fn revoke_grants(
+        &self,
+        client_id: Option<&str>,
+        subject: Option<&str>,
+    ) -> Result<usize, ContextError> {
+        reachable()?;
+        self.inner.revoke_grants(client_id, subject).await
+    }
+
+    async fn purge(&self, now: SystemTime, limit: usize) -> Result<(), ContextError> {
+        reachable()?;
+        self.inner.purge(now, limit).await
+    }
+}
+
+#[async_trait]
+impl<T: AuthorizationCodes> AuthorizationCodes for Reachable<T> {
+    async fn insert(
+        &self,
+        record: AuthorizationCodeRecord,
+        now: SystemTime,
+    ) -> Result<(), ContextError> {
+        reachable()?;
+        self.inner.insert(record, now).await
+    }
+
+    async fn get(&self, hash: &TokenHash) -> Result<Option<AuthorizationCodeRecord>, ContextError> {
+        reachable()?;
+        self.inner.get(hash).await
+    }
+
+    async fn consume(&self, hash: &TokenHash) -> Result<bool, ContextError> {
+        reachable()?;
+        self.inner.consume(hash).await
+    }
+}
+
+#[async_trait]
+impl<T: DeviceCodes> DeviceCodes for Reachable<T> {
+    async fn insert(
+        &self,
+        record: DeviceCodeRecord,
+        now: SystemTime,
+    ) -> Result<bool, ContextError> {
+        reachable()?;
+        self.inner.insert(record, now).await
+    }
+
+    async fn find(&self, user_code: &TokenHash) -> Result<Option<DeviceCodeRecord>, ContextError> {
+        reachable()?;
+        self.inner.find(user_code).await
+    }
+
+    async fn update(
+        &self,
+        device_code: &TokenHash,
+        change: &mut (dyn for<'r> FnMut(&'r mut DeviceCodeRecord) + Send),
+    ) -> Result<bool, ContextError> {
+        reachable()?;
+        self.inner.update(device_code, change).await
+    }
+}
+
+#[async_trait]
+impl<T: ResourceOwners> ResourceOwners for Reachable<T> {
+    async fn authenticate(
+        &self,
+        username: &str,
+        password: &SecretString,
+    ) -> Result<Option<String>, ContextError> {
+        reachable()?;
+        self.inner.authenticate(username, password).await
+    }
+
+    async fn is_active(&self, subject: &str) -> Result<bool, ContextError> {
+        reachable()?;
+        self.inner.is_active(subject).await
+    }
+}

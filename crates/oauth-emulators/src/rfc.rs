@@ -1,0 +1,226 @@
+//! A server that keeps to the RFCs: oauth-server's own router, with a person who says yes at the
+//! authorization endpoint, and userinfo.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::body::Body;
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::BodyExt;
+use oauth_server::{
+    AuthorizeError, BuildError, GrantType, RefreshRotation, RfcApplication, SecretCost,
+};
+use serde_json::json;
+use tower_service::Service;
+
+use crate::authority::{Authority, Setup};
+use crate::facade::Facade;
+use crate::params::{Params, authorization};
+use crate::switches::Switches;
+use crate::{Client, reply};
+
+pub(crate) const ENDPOINTS: &[(&str, &str)] = &[
+    ("token", "/token"),
+    ("authorize", "/authorize"),
+    ("introspect", "/introspect"),
+    ("revoke", "/revoke"),
+    ("device", "/device_authorization"),
+    ("userinfo", "/userinfo"),
+    ("metadata", METADATA),
+];
+
+const METADATA: &str = "/.well-known/oauth-authorization-server";
+const SCOPES: [&str; 5] = ["read", "write", "admin", "openid", "offline_access"];
+
+/// The demo user; the name of a client it must not be (RFC 9700 §4.15).
+const SUBJECT: &str = "demo-user";
+
+/// For how long the secret that is being replaced is still good.
+const OLD_SECRET: Duration = Duration::from_secs(3600);
+
+pub(crate) struct Rfc {
+    authority: Authority,
+    base_url: String,
+    switches: Switches,
+    router: Router,
+}
+
+impl Rfc {
+    pub(crate) fn new(setup: &Setup) -> Result<Self, BuildError> {
+        let base_url = &setup.base_url;
+        let device = format!("{base_url}/device");
+        let authorize = format!("{base_url}/authorize");
+        let authority = Authority::new(setup, base_url, SUBJECT, seeds(), register, |server| {
+            server
+                .grant_types(every_grant())
+                .verification_uri(device)
+                .resources(["https://api.example"])
+                .authorization_endpoint(authorize)
+        })?;
+        let rotating = |secrets: &[&str]| {
+            let builder = oauth_server::Client::builder("rotating");
+            let builder = service(builder).secret_cost(SecretCost::LOW);
+            let secrets = secrets.iter();
+            secrets
+                .fold(builder, |builder, secret| builder.weak_secret(secret))
+                .build()
+        };
+        authority.schedule(rotating(&["rotating-old", "rotating-new"])?, Duration::ZERO);
+        authority.schedule(rotating(&["rotating-new"])?, OLD_SECRET);
+        Ok(Self {
+            router: authority.server.clone().into_router(RfcApplication),
+            authority,
+            base_url: base_url.clone(),
+            switches: setup.switches.clone(),
+        })
+    }
+
+    async fn routed(&self, request: &Request<Bytes>) -> Response<Bytes> {
+        let request = request.clone().map(Body::from);
+        let Ok(response) = self.router.clone().call(request).await;
+        let (head, body) = response.into_parts();
+        match body.collect().await {
+            Ok(body) => Response::from_parts(head, body.to_bytes()),
+            Err(_) => reply::empty(StatusCode::INTERNAL_SERVER_ERROR),
+        }
+    }
+
+    fn metadata(&self) -> Response<Bytes> {
+        let mut document = self.authority.server.metadata();
+        document["userinfo_endpoint"] = format!("{}/userinfo", self.base_url).into();
+        document["scopes_supported"] = SCOPES.into_iter().collect();
+        reply::json(StatusCode::OK, &document)
+    }
+
+    async fn authorize(&self, request: &Request<Bytes>) -> Response<Bytes> {
+        match self.location(request).await {
+            Ok(location) | Err(AuthorizeError::Redirect { location, .. }) => {
+                reply::redirect(&location)
+            }
+            // The client is not known, so the person is told instead (RFC 6749 §4.1.2.1).
+            Err(error) => {
+                let error = error.error();
+                reply::text(
+                    error.status(),
+                    "text/plain; charset=utf-8",
+                    error.to_string(),
+                )
+            }
+        }
+    }
+
+    async fn location(&self, request: &Request<Bytes>) -> Result<String, AuthorizeError> {
+        let server = &self.authority.server;
+        let asked = server.preauthorize(request).await?;
+        if self.switches.get().deny || Params::query(request).get("_deny") == Some("1") {
+            return Err(server.deny(&asked));
+        }
+        let consent = server.authorize(&asked, SUBJECT).await?;
+        Ok(consent.location().to_owned())
+    }
+
+    /// RFC 6750 §3.1.
+    async fn userinfo(&self, request: &Request<Bytes>) -> Response<Bytes> {
+        let Some(token) = authorization(request, "Bearer").filter(|token| !token.is_empty()) else {
+            return reply::bearer_challenge(None, None);
+        };
+        let record = match self.authority.access_token(token).await {
+            Ok(Some(record)) => record,
+            Ok(None) => return reply::bearer_challenge(None, Some("invalid_token")),
+            Err(_) => return reply::empty(StatusCode::SERVICE_UNAVAILABLE),
+        };
+        match record.subject() {
+            Some(subject) => {
+                let name = self.authority.username(subject);
+                let body = json!({"sub": subject, "preferred_username": name});
+                reply::json(StatusCode::OK, &body)
+            }
+            None => {
+                let mut response = reply::bearer_challenge(None, Some("insufficient_scope"));
+                *response.status_mut() = StatusCode::FORBIDDEN;
+                response
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Facade for Rfc {
+    async fn answer(&self, request: &Request<Bytes>) -> Response<Bytes> {
+        match (request.method(), request.uri().path()) {
+            (&Method::GET, METADATA) => self.metadata(),
+            (&Method::GET | &Method::POST, "/authorize") => self.authorize(request).await,
+            (&Method::GET | &Method::POST, "/userinfo") => self.userinfo(request).await,
+            _ => self.routed(request).await,
+        }
+    }
+
+    fn authority(&self) -> &Authority {
+        &self.authority
+    }
+}
+
+fn every_grant() -> [GrantType; 5] {
+    [
+        GrantType::ClientCredentials,
+        GrantType::Password,
+        GrantType::AuthorizationCode,
+        GrantType::RefreshToken,
+        GrantType::DeviceCode,
+    ]
+}
+
+fn seeds() -> Vec<Client> {
+    let confidential = [
+        ("svc", "svc-secret"),
+        ("demo", "demo-secret"),
+        ("rs", "rs-secret"),
+        ("limited", "limited-secret"),
+        ("code-only", "code-only-secret"),
+        ("an:identifier", "+%&+ =/sören"),
+        ("rotating", "rotating-new"),
+    ];
+    let confidential = confidential.map(|(client_id, secret)| seed(client_id).secret(secret));
+    let disabled = seed("disabled").secret("disabled-secret").disabled();
+    let others = [seed("pub").public(), disabled];
+    confidential.into_iter().chain(others).collect()
+}
+
+fn seed(client_id: &str) -> Client {
+    Client::new(client_id)
+        .redirect_uri("http://127.0.0.1/callback")
+        .redirect_uri("http://[::1]/callback")
+        .redirect_uri("http://localhost:3000/callback")
+        .redirect_uri("https://example.com/callback")
+}
+
+fn register(client: &Client) -> Result<oauth_server::Client, BuildError> {
+    client.register(|builder| {
+        let builder = service(builder);
+        match client.client_id.as_str() {
+            "rs" => builder.introspect_any(true),
+            "limited" => builder
+                .grants([GrantType::ClientCredentials])
+                .scopes(["read"]),
+            "code-only" => builder.grants([GrantType::AuthorizationCode]),
+            _ if client.is_public() => builder.grants([
+                GrantType::AuthorizationCode,
+                GrantType::DeviceCode,
+                GrantType::RefreshToken,
+            ]),
+            _ => builder,
+        }
+    })
+}
+
+/// What `svc` may do. The default scope is its least.
+fn service(builder: oauth_server::ClientBuilder) -> oauth_server::ClientBuilder {
+    builder
+        .grants(every_grant())
+        .scopes(SCOPES)
+        .default_scopes(["read"])
+        .native()
+        .refresh_rotation(RefreshRotation::Rotate)
+}
