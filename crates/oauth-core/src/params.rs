@@ -84,7 +84,7 @@ impl Params {
     /// # Errors
     /// A usage error when a name comes twice.
     pub fn to_form(&self) -> Result<Bytes, Error> {
-        self.check()?;
+        self.check(&REPEATABLE)?;
         // Room for the worst case, so that the buffer never moves and leaves a copy behind.
         let room = self
             .0
@@ -103,9 +103,10 @@ impl Params {
     /// The parameters as a JSON object of texts, in order.
     ///
     /// # Errors
-    /// A usage error when a name comes twice.
+    /// A usage error when a name comes twice, `resource` and `audience` too: an object has no room
+    /// for that.
     pub fn to_json(&self) -> Result<Bytes, Error> {
-        self.check()?;
+        self.check(&[])?;
         let mut text = Zeroizing::new(vec![b'{']);
         for (index, (name, value)) in self.0.iter().enumerate() {
             if index > 0 {
@@ -141,7 +142,7 @@ impl Params {
     /// Names and values that may be shown, for a front-channel URL. A secret among them is an
     /// error: nothing secret goes into a URL.
     pub(crate) fn front_channel(&self) -> Result<impl Iterator<Item = (&str, &str)>, Error> {
-        self.check()?;
+        self.check(&REPEATABLE)?;
         if self.secrets().next().is_some() {
             return Err(Error::usage(
                 "a secret was offered for a URL; it would be in every log on the way",
@@ -153,10 +154,10 @@ impl Params {
             .map(|(name, value)| (name.as_str(), value.expose())))
     }
 
-    fn check(&self) -> Result<(), Error> {
+    fn check(&self, repeatable: &[&str]) -> Result<(), Error> {
         for (index, (name, _)) in self.0.iter().enumerate() {
-            let repeats = !matches!(name.as_str(), "resource" | "audience");
-            if repeats && self.0[..index].iter().any(|(before, _)| before == name) {
+            if !repeatable.contains(&name.as_str())
+                && self.0[..index].iter().any(|(before, _)| before == name) {
                 return Err(Error::usage(
                     "a request parameter is given twice; give each once (RFC 6749 section 3.2)",
                 ));
@@ -174,6 +175,9 @@ impl Parameter {
         }
     }
 }
+
+/// What may come several times (RFC 8707 §2, RFC 8693 §2.1).
+const REPEATABLE: [&str; 2] = ["resource", "audience"];
 
 /// Names that grants and client authentication own: an extra parameter may not take one, or it
 /// would change what is asked without anyone seeing it.
@@ -232,6 +236,7 @@ mod tests {
         params.push("resource", "a");
         params.push("resource", "b");
         assert!(params.to_form().is_ok());
+        assert!(params.to_json().is_err());
         params.push("scope", "a");
         params.push("scope", "a");
         assert!(params.to_form().is_err());

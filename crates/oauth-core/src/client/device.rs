@@ -125,6 +125,11 @@ impl DeviceAuthorization {
             .chars()
             .filter(|c| !c.is_control())
             .collect();
+        if user_code.is_empty() {
+            return Err(Error::protocol(
+                "member \"user_code\" has nothing but control characters",
+            ));
+        }
         if let Some(alias) = members.remove("verification_url") {
             // The spelling of an early draft, still in use.
             members.entry("verification_uri").or_insert(alias);

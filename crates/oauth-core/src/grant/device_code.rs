@@ -24,7 +24,8 @@ impl DeviceCode {
         }
     }
 
-    /// The scopes of the device authorization request. They are not sent again.
+    /// The scopes of the device authorization request. They are sent again only by a provider
+    /// that [wants them](crate::EndpointRequest::scopes).
     #[must_use]
     pub fn with_requested_scopes(mut self, scopes: Scopes) -> Self {
         self.scopes = Some(scopes);
