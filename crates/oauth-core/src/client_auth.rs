@@ -193,4 +193,14 @@ mod tests {
         let client = ClientAuthentication::new("id", ClientAuthMethod::Basic, None).unwrap();
         assert_eq!(client.method(), ClientAuthMethod::None);
     }
+
+    #[test]
+    fn every_form_of_the_secret_is_known() {
+        let secret = Some("+%".into());
+        let client = ClientAuthentication::new("a b", ClientAuthMethod::Post, secret).unwrap();
+        let forms = client.secrets();
+        let forms: Vec<_> = forms.iter().map(ExposeSecret::expose_secret).collect();
+        let base64 = |pair: &str| BASE64_STANDARD.encode(pair);
+        assert_eq!(forms, ["+%", &base64("a b:+%"), &base64("a+b:%2B%25")]);
+    }
 }

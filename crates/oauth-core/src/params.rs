@@ -157,7 +157,8 @@ impl Params {
     fn check(&self, repeatable: &[&str]) -> Result<(), Error> {
         for (index, (name, _)) in self.0.iter().enumerate() {
             if !repeatable.contains(&name.as_str())
-                && self.0[..index].iter().any(|(before, _)| before == name) {
+                && self.0[..index].iter().any(|(before, _)| before == name)
+            {
                 return Err(Error::usage(
                     "a request parameter is given twice; give each once (RFC 6749 section 3.2)",
                 ));

@@ -311,3 +311,24 @@ fn mask_value(value: &mut Value, secrets: &[&SecretString]) {
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_masked_as_it_is_as_a_form_has_it_and_where_the_text_was_cut() {
+        let secret = SecretString::from("a secret+/=");
+        for text in [
+            "no: a secret+/=",
+            "no: a+secret%2B%2F%3D",
+            "no: a%20secret%2B%2F%3D",
+            "no: a secr",
+            "no: a%20secret%2",
+        ] {
+            let mut masked = text.to_owned();
+            mask_text(&mut masked, &[&secret]);
+            assert_eq!(masked, "no: ***", "{text}");
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! Authentication with Ministry Platform: as the default user, as an API client, and the cache of
+//! their tokens.
+//!
+//! ```no_run
+//! # async fn run() -> Result<(), ministry_platform::Error> {
+//! use ministry_platform::{Authentication, oauth_core::Token};
+//!
+//! let authentication = Authentication::from_env()?;
+//! let token = authentication.authenticate_client("Some.Client").await?;
+//! println!("it ends at {:?}", token.expires_at());
+//! # Ok(())
+//! # }
+//! ```
+
+mod builder;
+mod cache;
+mod call;
+mod client_secret;
+mod credentials;
+mod tokens;
+
+use std::{fmt, sync::Arc};
+
+use bytes::Bytes;
+use oauth_core::{
+    AccessToken, Client, ErrorCode, Provider, RetryPolicy, Scopes, Token, TokenSet, UserInfo,
+    clock::Clock, grant,
+};
+use secrecy::SecretString;
+use serde_json::{Map, Value};
+
+use crate::{Api, Error, ErrorKind, MinistryPlatform};
+pub use builder::AuthenticationBuilder;
+use cache::Cache;
+pub(crate) use call::Refusal;
+use client_secret::ClientId;
+pub use credentials::Credentials;
+
+/// Authenticates with one church's Ministry Platform and keeps the tokens. Cheap to clone; clones
+/// share the cache, two that were built apart share nothing.
+///
+/// A token is handed out until the last fifth of its lifetime, at most five minutes, before its
+/// end; then the next call fetches a new one. Whatever the number of callers, there is one request
+/// for each key at a time. A caller may be dropped at any point.
+#[derive(Clone)]
+pub struct Authentication(Arc<Inner>);
+
+struct Inner {
+    platform: MinistryPlatform,
+    client: Client,
+    user: User,
+    lookup_user: Option<User>,
+    scopes: Scopes,
+    api_retry: RetryPolicy,
+    tokens: Cache<Identity, Arc<TokenSet>>,
+    secrets: Cache<ClientId, Arc<SecretString>>,
+}
+
+#[derive(Clone)]
+struct User {
+    username: String,
+    password: SecretString,
+}
+
+/// Whose token it is: what the cache is keyed by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Identity {
+    /// The default user, by the password grant.
+    User,
+    /// The user who looks client secrets up.
+    Lookup,
+    /// An API client, by client credentials.
+    Client(ClientId),
+}
+
+impl Authentication {
+    /// Authentication with the platform at `base_url`, as [`MinistryPlatform::new`] takes it.
+    /// Required are user name, password, client id and client secret.
+    ///
+    /// ```
+    /// # #[cfg(feature = "rustls")]
+    /// # fn main() -> Result<(), ministry_platform::Error> {
+    /// use ministry_platform::Authentication;
+    ///
+    /// let authentication = Authentication::builder("my.church.org")
+    ///     .username("user")
+    ///     .password("password")
+    ///     .client_id("client")
+    ///     .client_secret("secret")
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "rustls"))]
+    /// # fn main() {}
+    /// ```
+    pub fn builder(base_url: impl Into<String>) -> AuthenticationBuilder {
+        AuthenticationBuilder::at(base_url.into())
+    }
+
+    /// As [`Authentication::builder`], for a platform with switches of its own.
+    pub fn builder_for(platform: MinistryPlatform) -> AuthenticationBuilder {
+        AuthenticationBuilder::of(platform)
+    }
+
+    /// Authentication with what the environment says: see [`AuthenticationBuilder::from_env`].
+    ///
+    /// # Errors
+    /// As [`AuthenticationBuilder::from_env`] and [`AuthenticationBuilder::build`].
+    pub fn from_env() -> Result<Self, Error> {
+        AuthenticationBuilder::from_env()?.build()
+    }
+
+    fn new(
+        platform: MinistryPlatform,
+        client: Client,
+        user: User,
+        lookup_user: Option<User>,
+        scopes: Scopes,
+        api_retry: RetryPolicy,
+    ) -> Self {
+        let clock = |client: &Client| Arc::clone(client.clock());
+        let (tokens, secrets) = (Cache::new(clock(&client)), Cache::new(clock(&client)));
+        Self(Arc::new(Inner {
+            platform,
+            client,
+            user,
+            lookup_user,
+            scopes,
+            api_retry,
+            tokens,
+            secrets,
+        }))
+    }
+
+    /// The default user's token (RFC 6749 §4.3), from the cache or from the server.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LoginRefused`] when the server refuses user or client; the transport's, the
+    /// server's and protocol errors for what can happen on the way.
+    pub async fn authenticate(&self) -> Result<Arc<TokenSet>, Error> {
+        self.token(&Identity::User).await
+    }
+
+    /// Logs another user in. The server is asked every time: this is how a password is checked,
+    /// and neither password nor token is kept.
+    ///
+    /// # Errors
+    /// As [`Authentication::authenticate`].
+    pub async fn authenticate_with(&self, credentials: &Credentials) -> Result<TokenSet, Error> {
+        let client = match credentials.client() {
+            Some((id, secret)) => self
+                .0
+                .client
+                .sibling(id)
+                .client_secret(secret.clone())
+                .build()?,
+            None => self.0.client.clone(),
+        };
+        self.log_in(&client, credentials.username(), credentials.password())
+            .await
+    }
+
+    /// The token of an API client (RFC 6749 §4.4), from the cache or from the server: its secret
+    /// is looked up in the API Clients table with the default user's token.
+    ///
+    /// The secret is kept for two minutes, as the server does. When it is refused, the row is read
+    /// once more; the error after that tells that a change takes up to two minutes.
+    ///
+    /// # Errors
+    /// Each step has its kinds: [`ErrorKind::LoginRefused`]; [`ErrorKind::LookupRefused`],
+    /// [`ErrorKind::ClientNotFound`], [`ErrorKind::ClientAmbiguous`], [`ErrorKind::ClientDisabled`],
+    /// [`ErrorKind::ClientSecretMissing`]; [`ErrorKind::ClientRefused`]. [`ErrorKind::Usage`] for
+    /// an id that is empty, longer than 256 bytes or has control characters; nothing is sent then.
+    pub async fn authenticate_client(&self, client_id: &str) -> Result<Arc<TokenSet>, Error> {
+        self.token(&Identity::Client(ClientId::new(client_id)?))
+            .await
+    }
+
+    /// Forgets every token and every secret. A fetch that is under way does not bring one back.
+    pub fn clear(&self) {
+        self.0.tokens.clear();
+        self.0.secrets.clear();
+    }
+
+    /// Forgets the tokens of a client id, so that the next call to authenticate goes to the
+    /// server; for the configured client id, that is the default user's too.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotCached`] when there is none for this id.
+    pub fn invalidate_token(&self, client_id: &str) -> Result<(), Error> {
+        let mut known =
+            ClientId::new(client_id).is_ok_and(|id| self.0.tokens.remove(&Identity::Client(id)));
+        if client_id == self.0.client.client_id() {
+            known |= self.0.tokens.remove(&Identity::User);
+        }
+        if known {
+            Ok(())
+        } else {
+            Err(Error::new(
+                ErrorKind::NotCached,
+                "there is no token for this client id",
+            ))
+        }
+    }
+
+    /// Whether the server still takes a token: it is asked, at its userinfo endpoint. A token that
+    /// is known but may not read that (a client's) is valid.
+    ///
+    /// # Errors
+    /// When the server's answer says neither.
+    pub async fn valid_token(&self, token: &AccessToken) -> Result<bool, Error> {
+        let url = format!("{}/oauth/connect/userinfo", self.0.platform.base_url());
+        let request = http::Request::get(url)
+            .body(Bytes::new())
+            .map_err(|_| Error::usage("the base URL is not one that HTTP can ask for"))?;
+        match self.call(self.resolve(request)?, token).await {
+            Ok(response) => match serde_json::from_slice::<Map<String, Value>>(response.body()) {
+                Ok(claims) if claims.contains_key("sub") => Ok(true),
+                _ => Err(Error::protocol("the answer says nothing about the user")),
+            },
+            Err(Refusal::DeadToken(_)) => Ok(false),
+            Err(Refusal::Other(error)) if error.code() == Some(&ErrorCode::InsufficientScope) => {
+                Ok(true)
+            }
+            Err(refusal) => Err(refusal.into()),
+        }
+    }
+
+    /// The claims about a token's user: `sub` is the `User_GUID`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Refused`] when the token is dead or was granted without `openid`.
+    pub async fn userinfo(&self, token: &AccessToken) -> Result<UserInfo, Error> {
+        Ok(self.0.client.userinfo(token).await?)
+    }
+
+    /// Revokes a token (RFC 7009) of the configured client and forgets it.
+    ///
+    /// # Errors
+    /// When the token may still be valid at the server; it is forgotten here all the same.
+    pub async fn revoke(&self, token: &AccessToken) -> Result<(), Error> {
+        self.0
+            .tokens
+            .remove_all_if(|kept| kept.access_token() == token);
+        Ok(self.0.client.revoke(token).await?)
+    }
+
+    /// The API, called with the default user's token.
+    #[must_use]
+    pub fn api(&self) -> Api {
+        Api::new(self.clone(), Identity::User)
+    }
+
+    /// The API, called with the token of an API client.
+    ///
+    /// # Errors
+    /// A usage error for an id that [`Authentication::authenticate_client`] refuses.
+    pub fn api_as(&self, client_id: &str) -> Result<Api, Error> {
+        Ok(Api::new(
+            self.clone(),
+            Identity::Client(ClientId::new(client_id)?),
+        ))
+    }
+
+    /// The core's client under it, for what has no method here: authorization requests, their
+    /// codes, refreshes.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.0.client
+    }
+
+    /// The platform.
+    #[must_use]
+    pub fn platform(&self) -> &MinistryPlatform {
+        &self.0.platform
+    }
+
+    async fn log_in(
+        &self,
+        client: &Client,
+        username: &str,
+        password: &SecretString,
+    ) -> Result<TokenSet, Error> {
+        let grant =
+            grant::Password::new(username, password.clone()).with_scopes(self.0.scopes.clone());
+        client
+            .exchange(&grant)
+            .await
+            .map_err(|error| Error::of(error, ErrorKind::LoginRefused))
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        &**self.0.client.clock()
+    }
+}
+
+impl fmt::Debug for Authentication {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authentication")
+            .field("base_url", &self.0.platform.base_url().as_str())
+            .field("client_id", &self.0.client.client_id())
+            .field("provider", &self.0.platform.name())
+            .finish_non_exhaustive()
+    }
+}
