@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use ministry_platform::{
     Authentication, AuthenticationBuilder, ErrorKind, Filter, TableName,
+    filter::Literal,
     oauth_core::{Token, clock::ManualClock},
     tables::Query,
 };
@@ -168,4 +169,81 @@ async fn a_wrong_query_is_told_in_the_servers_words() {
         .await
         .unwrap_err();
     assert_eq!(refused.status().map(|status| status.as_u16()), Some(404));
+}
+
+#[tokio::test]
+async fn every_filter_that_can_be_written_can_be_run() {
+    let church = Emulator::ministry_platform().start().await.unwrap();
+    let api = builder(&church).build().unwrap().api();
+    let (mary, john) = (
+        || Filter::eq("First_Name", "Mary").unwrap(),
+        || Filter::eq("First_Name", "John").unwrap(),
+    );
+    for (filter, ids) in [
+        (Filter::ne("Last_Name", "Doe").unwrap(), &[2, 3][..]),
+        (Filter::lt("Contact_ID", 2).unwrap(), &[1]),
+        (Filter::le("Contact_ID", 2).unwrap(), &[1, 2]),
+        (
+            Filter::gt("Contact_ID", Literal::number("1.5").unwrap()).unwrap(),
+            &[2, 3],
+        ),
+        (Filter::ge("Contact_ID", -3).unwrap(), &[1, 2, 3]),
+        (Filter::one_of("Contact_ID", [3, 1]).unwrap(), &[1, 3]),
+        (
+            Filter::one_of("Last_Name", ["O'Brien", "Müller"]).unwrap(),
+            &[2, 3],
+        ),
+        (Filter::one_of::<i32>("Contact_ID", []).unwrap(), &[]),
+        (Filter::is_null("First_Name").unwrap(), &[]),
+        (Filter::starts_with("Last_Name", "o'b").unwrap(), &[2]),
+        (Filter::starts_with("Last_Name", "%").unwrap(), &[]),
+        (Filter::contains("Email_Address", "@e").unwrap(), &[1, 2, 3]),
+        (Filter::contains("Email_Address", "[a-z]").unwrap(), &[]),
+        (Filter::contains("Email_Address", "_").unwrap(), &[]),
+        (Filter::contains("Email_Address", "\\").unwrap(), &[]),
+        (mary().or(john()), &[1, 2]),
+        (mary().and(john()), &[]),
+        (mary().or(john()).negated(), &[3]),
+        (
+            mary()
+                .or(john())
+                .and(Filter::gt("Contact_ID", 1).unwrap().negated()),
+            &[1],
+        ),
+    ] {
+        let query = Query::new().filter(filter.clone());
+        let records = api
+            .get_records(&TableName::new("Contacts").unwrap(), &query)
+            .await
+            .unwrap_or_else(|error| panic!("{}: {error:?}", filter.as_str()));
+        let found: Vec<_> = records
+            .iter()
+            .filter_map(|row| row["Contact_ID"].as_i64())
+            .collect();
+        assert_eq!(found, ids, "{}", filter.as_str());
+    }
+}
+
+#[tokio::test]
+async fn rows_are_sorted_skipped_and_counted() {
+    let church = Emulator::ministry_platform().start().await.unwrap();
+    let api = builder(&church).build().unwrap().api();
+    let names = async |query: Query| -> Vec<String> {
+        let records = api
+            .get_records(&TableName::new("Contacts").unwrap(), &query)
+            .await
+            .unwrap();
+        records
+            .iter()
+            .filter_map(|row| Some(row["Last_Name"].as_str()?.to_owned()))
+            .collect()
+    };
+    let by_name = || Query::new().order_by("Last_Name").unwrap();
+    assert_eq!(names(by_name()).await, ["Doe", "Müller", "O'Brien"]);
+    assert_eq!(names(by_name().skip(1).top(1)).await, ["Müller"]);
+    assert_eq!(
+        names(Query::new().order_by_descending("Contact_ID").unwrap()).await,
+        ["Müller", "O'Brien", "Doe"]
+    );
+    assert!(names(by_name().skip(9)).await.is_empty());
 }

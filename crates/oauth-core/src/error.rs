@@ -61,6 +61,7 @@ pub struct Error(Box<Repr>);
 struct Repr {
     kind: ErrorKind,
     message: Cow<'static, str>,
+    reauthorize: bool,
     endpoint: Option<EndpointKind>,
     status: Option<StatusCode>,
     oauth: Option<OAuthError>,
@@ -74,6 +75,14 @@ impl Error {
     #[must_use]
     pub fn usage(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorKind::Usage, message.into())
+    }
+
+    /// Nothing was sent because there is nothing to send: the user must authorize first.
+    #[must_use]
+    pub fn reauthorization_needed(message: impl Into<Cow<'static, str>>) -> Self {
+        let mut this = Self::usage(message);
+        this.0.reauthorize = true;
+        this
     }
 
     /// An answer that is not one. `message` must not repeat any of it.
@@ -109,6 +118,7 @@ impl Error {
         Self(Box::new(Repr {
             kind,
             message,
+            reauthorize: false,
             endpoint: None,
             status: None,
             oauth: None,
@@ -179,6 +189,7 @@ impl Error {
     #[must_use]
     pub fn recovery(&self) -> Recovery {
         match self.0.kind {
+            ErrorKind::Usage if self.0.reauthorize => Recovery::Reauthorize,
             ErrorKind::Usage => Recovery::FixConfiguration,
             ErrorKind::Transport | ErrorKind::Server => Recovery::Retry {
                 after: self.0.retry_after,

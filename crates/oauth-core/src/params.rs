@@ -132,6 +132,10 @@ impl Params {
             .map(|(_, value)| value.expose())
     }
 
+    pub(crate) fn contains_value(&self, text: &str) -> bool {
+        self.0.iter().any(|(_, value)| value.expose() == text)
+    }
+
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &SecretString> {
         self.0.iter().filter_map(|(_, value)| match value {
             Parameter::Secret(secret) => Some(secret),

@@ -1,6 +1,12 @@
 //! The client against a real socket: what is sent byte for byte, what is sent again, and what the
 //! odd answers of each endpoint become.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 use std::{
     sync::Arc,
     time::{Duration, SystemTime},

@@ -43,7 +43,10 @@ pub(crate) async fn with_trouble<F: Future>(trouble: Trouble, request: F) -> F::
     TROUBLE.scope(Cell::new(trouble), request).await
 }
 
-fn reachable() -> Result<(), ContextError> {
+async fn reachable() -> Result<(), ContextError> {
+    // As with records on another machine, other requests get their turn here; without it no two
+    // of them would ever be between a look and a change at the same time.
+    tokio::task::yield_now().await;
     let met = TROUBLE.try_with(|cell| {
         let Trouble { kind, after } = cell.get();
         let after = after.checked_sub(1);
@@ -101,7 +104,7 @@ impl<T> fmt::Debug for Reachable<T> {
 #[async_trait]
 impl<T: Clients> Clients for Reachable<T> {
     async fn get(&self, client_id: &str) -> Result<Option<oauth_server::Client>, ContextError> {
-        reachable()?;
+        reachable().await?;
         self.inner.get(client_id).await
     }
 }
@@ -113,12 +116,12 @@ impl<T: AccessTokens> AccessTokens for Reachable<T> {
         access: AccessTokenRecord,
         refresh: Option<RefreshTokenRecord>,
     ) -> Result<(), ContextError> {
-        reachable()?;
+        reachable().await?;
         self.inner.insert(access, refresh).await
     }
 
     async fn get(&self, hash: &TokenHash) -> Result<Option<AccessTokenRecord>, ContextError> {
-        reachable()?;
+        reachable().await?;
         self.inner.get(hash).await
     }
 
@@ -126,7 +129,7 @@ impl<T: AccessTokens> AccessTokens for Reachable<T> {
         &self,
         hash: &TokenHash,
     ) -> Result<Option<RefreshTokenRecord>, ContextError> {
-        reachable()?;
+        reachable().await?;
         let record = self.inner.get_refresh(hash).await?;
         Ok(record.filter(|record| !self.is_dead(record)))
     }
@@ -151,17 +154,17 @@ impl<T: AccessTokens> AccessTokens for Reachable<T> {
     }
 
     async fn revoke(&self, hash: &TokenHash) -> Result<(), ContextError> {
-        reachable()?;
+        reachable().await?;
         self.inner.revoke(hash).await
     }
 
     async fn revoke_grant(&self, grant: &GrantId, until: SystemTime) -> Result<(), ContextError> {
-        reachable()?;
+        reachable().await?;
         self.inner.revoke_grant(grant, until).await
     }
 
     async fn revoke_access_tokens(&self, client_id: Option<&str>) -> Result<usize, ContextError> {
-        reachable()?;
+        reachable().await?;
         self.inner.revoke_access_tokens(client_id).await
     }
 
@@ -170,12 +173,12 @@ impl<T: AccessTokens> AccessTokens for Reachable<T> {
         client_id: Option<&str>,
         subject: Option<&str>,
     ) -> Result<usize, ContextError> {
-        reachable()?;
+        reachable().await?;
         self.inner.revoke_grants(client_id, subject).await
     }
 
     async fn purge(&self, now: SystemTime, limit: usize) -> Result<(), ContextError> {
-        reachable()?;
+        reachable().await?;
         self.inner.purge(now, limit).await
     }
 }
@@ -187,17 +190,17 @@ impl<T: AuthorizationCodes> AuthorizationCodes for Reachable<T> {
         record: AuthorizationCodeRecord,
         now: SystemTime,
     ) -> Result<(), ContextError> {
-        reachable()?;
+        reachable().await?;
         self.inner.insert(record, now).await
     }
 
     async fn get(&self, hash: &TokenHash) -> Result<Option<AuthorizationCodeRecord>, ContextError> {
-        reachable()?;
+        reachable().await?;
         self.inner.get(hash).await
     }
 
     async fn consume(&self, hash: &TokenHash) -> Result<bool, ContextError> {
-        reachable()?;
+        reachable().await?;
         self.inner.consume(hash).await
     }
 }
@@ -209,12 +212,12 @@ impl<T: DeviceCodes> DeviceCodes for Reachable<T> {
         record: DeviceCodeRecord,
         now: SystemTime,
     ) -> Result<bool, ContextError> {
-        reachable()?;
+        reachable().await?;
         self.inner.insert(record, now).await
     }
 
     async fn find(&self, user_code: &TokenHash) -> Result<Option<DeviceCodeRecord>, ContextError> {
-        reachable()?;
+        reachable().await?;
         self.inner.find(user_code).await
     }
 
@@ -223,7 +226,7 @@ impl<T: DeviceCodes> DeviceCodes for Reachable<T> {
         device_code: &TokenHash,
         change: &mut (dyn for<'r> FnMut(&'r mut DeviceCodeRecord) + Send),
     ) -> Result<bool, ContextError> {
-        reachable()?;
+        reachable().await?;
         self.inner.update(device_code, change).await
     }
 }
@@ -235,12 +238,12 @@ impl<T: ResourceOwners> ResourceOwners for Reachable<T> {
         username: &str,
         password: &SecretString,
     ) -> Result<Option<String>, ContextError> {
-        reachable()?;
+        reachable().await?;
         self.inner.authenticate(username, password).await
     }
 
     async fn is_active(&self, subject: &str) -> Result<bool, ContextError> {
-        reachable()?;
+        reachable().await?;
         self.inner.is_active(subject).await
     }
 }

@@ -6,7 +6,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 
 use crate::{
     AccessTokenRecord, AuthorizationServer, Client, ContextError, ErrorCode, GrantId, GrantRecord,
-    GrantType, OAuthError, RefreshTokenRecord, Scope, TokenHash, TokenKind, TokenResponse,
+    GrantType, OAuthError, RefreshTokenRecord, Scope, TokenHash, TokenKind, TokenResponse, guard,
     parameters::Parameters,
 };
 
@@ -185,10 +185,14 @@ impl AuthorizationServer {
         self.access_tokens().revoke_grant(grant, until).await
     }
 
-    /// Nobody waits for it, so its failure is nobody's but the log's.
+    /// Nobody waits for it, so its failure is nobody's but the log's. Not even a panic may turn
+    /// tokens that are stored already into an error.
     pub(crate) async fn purge(&self) {
-        if let Err(error) = self.access_tokens().purge(self.now(), PURGE_BATCH).await {
-            tracing::warn!(%error, "ended tokens were not purged");
+        let purged = guard::caught(self.access_tokens().purge(self.now(), PURGE_BATCH)).await;
+        match purged {
+            Some(Ok(())) => {}
+            Some(Err(error)) => tracing::warn!(%error, "ended tokens were not purged"),
+            None => tracing::error!("a context panicked while ended tokens were purged"),
         }
     }
 }

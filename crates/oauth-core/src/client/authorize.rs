@@ -130,6 +130,13 @@ impl AuthorizationRequest<'_> {
         for name in extra.names() {
             check_front_channel(name)?;
         }
+        if let Some(secret) = client.0.authentication.secret()
+            && extra.contains_value(secret.expose_secret())
+        {
+            return Err(Error::usage(
+                "an extra authorization parameter is the client's secret; nothing secret goes through the browser",
+            ));
+        }
         params.append(&extra);
         let mut url = authorization.as_url().clone();
         if url.query_pairs().any(|(name, _)| params.contains(&name)) {

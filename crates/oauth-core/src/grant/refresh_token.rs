@@ -32,7 +32,7 @@ impl RefreshToken {
     /// credentials token be asked for anew.
     pub fn of(token: &dyn Token) -> Result<Self, Error> {
         let refresh_token = token.refresh_token().ok_or_else(|| {
-            Error::usage("there is no refresh token; authorize again, or ask for a new token with the grant that gave this one")
+            Error::reauthorization_needed("there is no refresh token; authorize again, or ask for a new token with the grant that gave this one")
         })?;
         Ok(Self::new(refresh_token.clone()).with_granted_scopes(token.scopes().clone()))
     }

@@ -1,5 +1,7 @@
 //! `GET /tables/{table}`.
 
+use std::cmp::Ordering;
+
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use percent_encoding::percent_decode_str;
@@ -56,6 +58,15 @@ fn query(params: &Params, columns: &[&str], mut rows: Vec<Row>) -> Result<Value,
         let filter = Filter::parse(filter, columns)?;
         rows.retain(|row| filter.matches(row));
     }
+    if let Some(order) = params.get("$orderby") {
+        sort(&mut rows, order, columns)?;
+    }
+    if let Some(skip) = params.get("$skip") {
+        let skip: usize = skip
+            .parse()
+            .map_err(|_| "Incorrect syntax near 'OFFSET'.")?;
+        rows.drain(..skip.min(rows.len()));
+    }
     if let Some(top) = params.get("$top") {
         let top = top.parse().map_err(|_| "Incorrect syntax near 'TOP'.")?;
         rows.truncate(top);
@@ -74,6 +85,41 @@ fn query(params: &Params, columns: &[&str], mut rows: Vec<Row>) -> Result<Value,
         Value::Object(members.collect())
     });
     Ok(selected.collect())
+}
+
+/// Sorts by the columns of an ORDER BY. The sort is stable: the column named last goes first.
+fn sort(rows: &mut [Row], order: &str, columns: &[&str]) -> Result<(), String> {
+    for part in order.rsplit(',') {
+        let mut words = part.split_whitespace();
+        let name = column(words.next().unwrap_or_default(), columns)?;
+        let direction = words.next().unwrap_or("ASC");
+        let descending = direction.eq_ignore_ascii_case("DESC");
+        let rest = (!descending && !direction.eq_ignore_ascii_case("ASC")).then_some(direction);
+        if let Some(word) = rest.or_else(|| words.next()) {
+            return Err(format!("Incorrect syntax near '{word}'."));
+        }
+        rows.sort_by(|left, right| {
+            let order = compare(&left[name], &right[name]);
+            if descending { order.reverse() } else { order }
+        });
+    }
+    Ok(())
+}
+
+fn compare(left: &Value, right: &Value) -> Ordering {
+    match (left, right) {
+        (Value::Number(left), Value::Number(right)) => left.as_i64().cmp(&right.as_i64()),
+        _ => sortable(left).cmp(&sortable(right)),
+    }
+}
+
+/// NULL comes first, and letters sort without their case.
+fn sortable(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => Some(text.to_lowercase()),
+        other => Some(other.to_string()),
+    }
 }
 
 /// The column of that name, whatever its case.

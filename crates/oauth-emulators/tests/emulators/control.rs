@@ -116,6 +116,23 @@ async fn a_store_that_is_down_is_no_verdict() {
 }
 
 #[tokio::test]
+async fn each_look_at_the_records_can_fail() {
+    let emulator = Emulator::rfc().start().await.unwrap();
+    let caller = Caller::new(&emulator);
+    for (server, status) in [("store_down", 503), ("panic", 500)] {
+        for after in 0..2 {
+            let fault = json!({"server": server, "after": after});
+            emulator.script_fault(fault).unwrap();
+            let answer = caller.form("/token", &APP).await;
+            assert_eq!(answer.status, status, "{server} after {after}: {answer:?}");
+        }
+        let later = json!({"server": server, "after": 100});
+        emulator.script_fault(later).unwrap();
+        caller.form("/token", &APP).await.ok();
+    }
+}
+
+#[tokio::test]
 async fn requests_are_recorded_with_their_secrets_masked() {
     let emulator = Emulator::rfc().start().await.unwrap();
     let caller = Caller::new(&emulator);

@@ -42,7 +42,11 @@ async fn a_live_token_is_described() {
     assert_eq!(refresh["active"], true);
     assert_eq!(refresh.get("token_type"), None, "not for a resource");
     let seen = introspect(&world, "resource", token.refresh_token().unwrap()).await;
-    assert_eq!(seen, json!({ "active": false }), "it would pass for an access token");
+    assert_eq!(
+        seen,
+        json!({ "active": false }),
+        "it would pass for an access token"
+    );
 
     let own = world
         .token(&[("grant_type", "client_credentials")])

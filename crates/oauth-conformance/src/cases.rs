@@ -1,0 +1,70 @@
+//! The cases, a file per group of the catalogue.
+
+mod authorize;
+mod bodies;
+mod client_authentication;
+mod device;
+mod endpoints;
+mod expect;
+mod grants;
+mod marks;
+mod network;
+mod parameters;
+mod profile;
+mod refresh;
+mod refusals;
+mod server;
+mod server_at_rest;
+mod server_authorize;
+mod server_client_authentication;
+mod server_client_credentials;
+mod server_code;
+mod server_device;
+mod server_guessing;
+mod server_introspection;
+mod server_limits;
+mod server_origin;
+mod server_refresh;
+mod server_revocation;
+mod server_token;
+mod server_token_answer;
+mod server_trouble;
+mod token_answer;
+mod transport;
+
+use crate::Case;
+
+/// Every case that any provider can be put to.
+#[must_use]
+pub fn all() -> Vec<Case> {
+    [
+        authorize::CASES,
+        grants::CASES,
+        device::CASES,
+        parameters::CASES,
+        client_authentication::CASES,
+        transport::CASES,
+        token_answer::CASES,
+        bodies::CASES,
+        refusals::CASES,
+        network::CASES,
+        endpoints::CASES,
+        refresh::CASES,
+        server_token::CASES,
+        server_token_answer::CASES,
+        server_at_rest::CASES,
+        server_origin::CASES,
+        server_trouble::CASES,
+        server_limits::CASES,
+        server_client_authentication::CASES,
+        server_guessing::CASES,
+        server_client_credentials::CASES,
+        server_refresh::CASES,
+        server_authorize::CASES,
+        server_code::CASES,
+        server_introspection::CASES,
+        server_revocation::CASES,
+        server_device::CASES,
+    ]
+    .concat()
+}

@@ -1,0 +1,45 @@
+//! B2: what a body may be, how large, and what an error may say of it.
+
+mod framing;
+mod json;
+mod media_type;
+mod secrecy;
+
+use oauth_core::Capability::{ClientCredentials, RefreshToken};
+
+use super::{expect, marks, profile};
+use crate::{Case, Context, Need::Can, Reply, cases};
+pub(super) use media_type::error_as_a_form;
+
+pub(super) const CASES: &[Case] = cases! {
+    "RSP-30" [Can(ClientCredentials)] => json::no_object,
+    "RSP-31" [Can(ClientCredentials)] => framing::cut,
+    "RSP-32" [Can(ClientCredentials)] => json::more_than_an_object,
+    "RSP-33" [Can(ClientCredentials)] => json::other_encodings,
+    "RSP-34" [Can(ClientCredentials)] => json::duplicates,
+    "RSP-35" [Can(ClientCredentials)] => json::deep,
+    "RSP-36" [Can(ClientCredentials)] => json::wide,
+    "RSP-37" [Can(ClientCredentials)] => framing::too_large,
+    "RSP-38" [Can(ClientCredentials)] => framing::codings,
+    "RSP-39" [Can(ClientCredentials)] => json::other_spellings,
+    "RSP-40" [Can(ClientCredentials)] => media_type::json_in_any_spelling,
+    "RSP-41" [Can(ClientCredentials)] => media_type::json_under_another_name,
+    "RSP-42" [Can(ClientCredentials)] => media_type::form,
+    "RSP-43" [Can(ClientCredentials)] => media_type::no_json,
+    "RSP-44" [Can(ClientCredentials), Can(RefreshToken)] => secrecy::of_the_body,
+    "RSP-45" [Can(ClientCredentials)] => secrecy::of_a_member,
+};
+
+/// The target's token answer as text.
+fn answer(cx: &Context) -> String {
+    cx.target()
+        .token_answer("conformance-access-token")
+        .to_string()
+}
+
+/// A JSON answer of these bytes, status 200.
+fn json_body(body: impl Into<Vec<u8>>) -> Reply {
+    Reply::new(200)
+        .header("Content-Type", "application/json")
+        .body(body)
+}

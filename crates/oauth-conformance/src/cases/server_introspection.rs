@@ -1,0 +1,306 @@
+//! E7: introspection.
+
+use serde_json::{Value, json};
+
+use super::server::{Tested, basic, granted, is_json_not_stored, member, refused};
+use crate::{
+    Case, Context,
+    Need::{Counterpart, Server},
+    Outcome, cases, ensure, wire,
+};
+
+pub(super) const CASES: &[Case] = cases! {
+    "SIN-01" [Counterpart, Server] => authentication,
+    "SIN-02" [Counterpart, Server] => live_token,
+    "SIN-03" [Counterpart, Server] => dead_tokens,
+    "SIN-04" [Counterpart, Server] => caller_not_entitled,
+    "SIN-05" [Counterpart, Server] => hints,
+    "SIN-06" [Counterpart, Server] => token_missing_or_twice,
+    "SIN-07" [Counterpart, Server] => get_or_query,
+    "SIN-09" [Counterpart, Server] => head_and_body,
+    "SIN-11" [Counterpart, Server] => just_revoked,
+    "SIN-12" [Counterpart, Server] => refresh_token,
+};
+
+async fn authentication(cx: Context) -> Outcome {
+    let tested = Tested::start(&cx).await?;
+    let set = tested.set();
+    let token = tested.client_token(&set.confidential).await?;
+    let wrong = basic(&set.resource_server.id, "wrong");
+    let form = [("token", token.as_str())];
+    for headers in [
+        vec![],
+        vec![("Authorization", wrong.as_str())],
+        vec![("Authorization", "Bearer unknown")],
+    ] {
+        let answer = tested.post(&set.introspection, &headers, &form).await?;
+        refused(
+            "an introspection with wrong or no credentials",
+            &answer,
+            &[401],
+            &["invalid_client"],
+        )?;
+        ensure!(
+            answer.header("www-authenticate").is_some(),
+            "was answered 401, expected a challenge, got none"
+        );
+    }
+    // An id alone proves nothing.
+    let answer = tested
+        .post_as(&set.introspection, &set.public, &form)
+        .await?;
+    refused(
+        "an introspection by a public client",
+        &answer,
+        &[400, 401],
+        &["invalid_client", "unauthorized_client"],
+    )
+}
+
+async fn live_token(cx: Context) -> Outcome {
+    let tested = Tested::start(&cx).await?;
+    let client = &tested.set().confidential;
+    let metadata =
+        wire::request(tested.base_url(), "GET", &tested.set().metadata, &[], b"").await?;
+    let issuer = granted("a request for metadata", &metadata)?["issuer"].clone();
+    let (access, _) = tested.user_tokens(client).await?;
+    let seen = tested.introspect(&access).await?;
+    for (name, wanted) in [
+        ("active", json!(true)),
+        ("client_id", json!(client.id)),
+        ("token_type", json!("Bearer")),
+        ("iss", issuer),
+        ("scope", json!("read write")),
+    ] {
+        ensure!(
+            seen[name] == wanted,
+            "introspected a live token, expected {name} to be {wanted}, got {}",
+            seen[name]
+        );
+    }
+    let times = seen["iat"].as_u64().zip(seen["exp"].as_u64());
+    ensure!(
+        times.is_some_and(|(iat, exp)| iat < exp),
+        "introspected a live token, expected iat before exp, got {times:?}"
+    );
+    let subject = seen["sub"]
+        .as_str()
+        .is_some_and(|sub| !sub.is_empty() && sub != client.id);
+    ensure!(
+        subject,
+        "introspected a person's token, expected the person as sub, got {}",
+        seen["sub"]
+    );
+    Ok(())
+}
+
+async fn dead_tokens(cx: Context) -> Outcome {
+    let tested = Tested::start(&cx).await?;
+    let set = tested.set();
+    let (access, refresh) = tested.user_tokens(&set.confidential).await?;
+    let revoked = tested.client_token(&set.confidential).await?;
+    tested.revoke(&set.confidential, &revoked).await?;
+    granted(
+        "a good refresh",
+        &tested.refresh(&set.confidential, &refresh).await?,
+    )?;
+    let code = tested.code(&set.confidential).await?;
+    let expired = tested.client_token(&set.limited).await?;
+    let longest = "x".repeat(60_000);
+    let changed = format!("{access}x");
+    let exactly = json!({"active": false});
+    for (kind, token) in [
+        ("unknown", "unknown"),
+        ("cut", &access[..access.len() - 1]),
+        ("longer", &changed),
+        ("revoked", &revoked),
+        ("consumed", &refresh),
+        ("code as", &code),
+        ("bogus", "\u{e4}\"'; --<>"),
+        ("60 000 byte", &longest),
+    ] {
+        let seen = tested.introspect(token).await?;
+        ensure!(
+            seen == exactly,
+            "introspected an {kind} token, expected {exactly}, got {seen}"
+        );
+    }
+    tested.control().advance(366 * 24 * 3600).await?;
+    let seen = tested.introspect(&expired).await?;
+    ensure!(
+        seen == exactly,
+        "introspected an expired token, expected {exactly}, got {seen}"
+    );
+    // Beyond what any endpoint reads.
+    let huge = tested
+        .post_as(
+            &set.introspection,
+            &set.resource_server,
+            &[("token", &"x".repeat(1 << 20))],
+        )
+        .await?;
+    let right = huge.status() == 413 || huge.json()? == exactly;
+    ensure!(
+        right,
+        "introspected a token of 1 MiB, expected inactive or 413, got {} {}",
+        huge.status(),
+        huge.text()
+    );
+    Ok(())
+}
+
+async fn caller_not_entitled(cx: Context) -> Outcome {
+    let tested = Tested::start(&cx).await?;
+    let set = tested.set();
+    let (access, refresh) = tested.user_tokens(&set.confidential).await?;
+    let exactly = json!({"active": false});
+    for token in [&access, &refresh] {
+        let seen = tested.introspect_as(&set.limited, token).await?;
+        ensure!(
+            seen == exactly,
+            "introspected another client's token, expected {exactly}, got {seen}"
+        );
+        let own = tested.introspect_as(&set.confidential, token).await?;
+        ensure!(
+            own["active"] == true,
+            "introspected its own token, expected active, got {own}"
+        );
+    }
+    Ok(())
+}
+
+async fn hints(cx: Context) -> Outcome {
+    let tested = Tested::start(&cx).await?;
+    let set = tested.set();
+    let (access, refresh) = tested.user_tokens(&set.confidential).await?;
+    for hint in ["access_token", "refresh_token", "unknown", ""] {
+        for token in [&access, &refresh] {
+            let form = [("token", token.as_str()), ("token_type_hint", hint)];
+            let answer = tested
+                .post_as(&set.introspection, &set.confidential, &form)
+                .await?;
+            let seen = granted("an introspection with a hint", &answer)?;
+            ensure!(
+                seen["active"] == true,
+                "sent token_type_hint={hint}, expected the token found, got {seen}"
+            );
+        }
+    }
+    Ok(())
+}
+
+async fn token_missing_or_twice(cx: Context) -> Outcome {
+    let tested = Tested::start(&cx).await?;
+    let set = tested.set();
+    let token = tested.client_token(&set.confidential).await?;
+    let token = ("token", token.as_str());
+    for form in [
+        vec![],
+        vec![("token", "")],
+        vec![token, token],
+        vec![token, ("token", "other")],
+    ] {
+        let answer = tested
+            .post_as(&set.introspection, &set.resource_server, &form)
+            .await?;
+        refused(
+            &format!("{} tokens", form.len()),
+            &answer,
+            &[400],
+            &["invalid_request"],
+        )?;
+    }
+    Ok(())
+}
+
+async fn get_or_query(cx: Context) -> Outcome {
+    let tested = Tested::start(&cx).await?;
+    let set = tested.set();
+    let token = tested.client_token(&set.confidential).await?;
+    let basic = basic(&set.resource_server.id, &set.resource_server.secret);
+    let headers = [
+        ("Authorization", basic.as_str()),
+        ("Content-Type", "application/x-www-form-urlencoded"),
+    ];
+    let (in_query, in_body) = (format!("?token={token}"), format!("token={token}"));
+    for (method, query, body) in [
+        ("GET", in_query.as_str(), ""),
+        ("GET", "", in_body.as_str()),
+        ("PUT", "", &in_body),
+        ("POST", &in_query, ""),
+        ("POST", &in_query, "token=other"),
+    ] {
+        let target = format!("{}{query}", set.introspection);
+        let answer = wire::request(
+            tested.base_url(),
+            method,
+            &target,
+            &headers,
+            body.as_bytes(),
+        )
+        .await?;
+        refused(
+            &format!("{method} with the query {}", query.replace(&token, "TOKEN")),
+            &answer,
+            &[400, 405],
+            &["invalid_request"],
+        )?;
+    }
+    Ok(())
+}
+
+async fn head_and_body(cx: Context) -> Outcome {
+    let tested = Tested::start(&cx).await?;
+    let set = tested.set();
+    let token = tested.client_token(&set.confidential).await?;
+    for token in [token.as_str(), "planted-token"] {
+        let answer = tested
+            .post_as(
+                &set.introspection,
+                &set.resource_server,
+                &[("token", token)],
+            )
+            .await?;
+        granted("an introspection", &answer)?;
+        is_json_not_stored("an introspection", &answer)?;
+        ensure!(
+            !answer.text().contains(token),
+            "introspected a token, expected it not repeated, got it back"
+        );
+    }
+    Ok(())
+}
+
+/// One node: a store for several brings a test of its own.
+async fn just_revoked(cx: Context) -> Outcome {
+    let tested = Tested::start(&cx).await?;
+    let client = &tested.set().confidential;
+    for _ in 0..20 {
+        let token = tested.client_token(client).await?;
+        ensure!(
+            tested.is_active(&token).await?,
+            "asked about a new token, expected active, got inactive"
+        );
+        tested.revoke(client, &token).await?;
+        tested.all_dead("its revocation", &[&token]).await?;
+    }
+    Ok(())
+}
+
+async fn refresh_token(cx: Context) -> Outcome {
+    let tested = Tested::start(&cx).await?;
+    let client = &tested.set().confidential;
+    let (access, refresh) = tested.user_tokens(client).await?;
+    let seen = tested.introspect_as(client, &refresh).await?;
+    let kind = seen.get("token_type").and_then(Value::as_str);
+    ensure!(
+        kind != Some("Bearer"),
+        "introspected a refresh token, expected no Bearer, got {seen}"
+    );
+    let seen = tested.introspect_as(client, &access).await?;
+    ensure!(
+        member(&seen, "token_type")? == "Bearer",
+        "introspected an access token, expected Bearer, got {seen}"
+    );
+    Ok(())
+}

@@ -1,0 +1,220 @@
+//! What a case works with: the target's client against a scripted server or the counterpart.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use oauth_core::{
+    Client, ClientBuilder, Provider, ReqwestTransport, RetryPolicy, Token, TokenSet,
+    clock::{Clock, ManualClock},
+    grant::ClientCredentials,
+};
+use serde_json::Value;
+
+use crate::{Counterpart, Credentials, Failure, Need, Reply, ScriptedServer, Target};
+
+/// What a case works with. Each case has its own: nothing is shared between two.
+#[derive(Debug, Clone)]
+pub struct Context {
+    target: Arc<dyn Target>,
+    clock: ManualClock,
+    transport: ReqwestTransport,
+}
+
+impl Context {
+    pub(crate) fn new(target: Arc<dyn Target>, transport: ReqwestTransport) -> Self {
+        // A fixed moment, so that a run is like the one before: 2026-01-01T00:00:00Z.
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600);
+        Self {
+            target,
+            clock: ManualClock::at(now),
+            transport,
+        }
+    }
+
+    /// The target.
+    #[must_use]
+    pub fn target(&self) -> &dyn Target {
+        &*self.target
+    }
+
+    /// The target's credentials.
+    #[must_use]
+    pub fn credentials(&self) -> Credentials {
+        self.target.credentials()
+    }
+
+    /// The clock of the case's clients; it moves when a client sleeps, and when the case says so.
+    #[must_use]
+    pub fn clock(&self) -> &ManualClock {
+        &self.clock
+    }
+
+    /// The transport of the run's clients: a new one for each would read the machine's root
+    /// certificates each time.
+    #[must_use]
+    pub fn transport(&self) -> ReqwestTransport {
+        self.transport.clone()
+    }
+
+    /// What that clock shows.
+    #[must_use]
+    pub fn now(&self) -> SystemTime {
+        self.clock.now()
+    }
+
+    /// A server that gives these answers, in order.
+    ///
+    /// # Errors
+    /// When it cannot listen on loopback.
+    pub async fn scripted(
+        &self,
+        replies: impl IntoIterator<Item = Reply>,
+    ) -> Result<ScriptedServer, Failure> {
+        Ok(ScriptedServer::start(replies).await?)
+    }
+
+    /// A fresh counterpart.
+    ///
+    /// # Errors
+    /// When the target cannot start one.
+    pub async fn counterpart(&self) -> Result<Counterpart, Failure> {
+        self.target.start().await.map_err(Failure::new)
+    }
+
+    /// The target's confidential client against `base_url`, with the case's clock and without
+    /// retries.
+    ///
+    /// # Errors
+    /// When the provider or the client cannot be built.
+    pub fn client(&self, base_url: &str) -> Result<Client, Failure> {
+        Ok(self.builder(base_url)?.build()?)
+    }
+
+    /// As [`Context::client`], before it is built.
+    ///
+    /// # Errors
+    /// When the provider cannot be built.
+    pub fn builder(&self, base_url: &str) -> Result<ClientBuilder, Failure> {
+        let credentials = self.credentials();
+        let provider = self.target.provider(base_url)?;
+        Ok(self
+            .builder_for(provider, &credentials.client_id)
+            .client_secret(credentials.client_secret))
+    }
+
+    /// The target's public client against `base_url`.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be built.
+    pub fn public_client(&self, base_url: &str) -> Result<Client, Failure> {
+        let credentials = self.credentials();
+        let id = credentials
+            .public_client_id
+            .ok_or_else(|| Failure::new("the target names no public client"))?;
+        let provider = self.target.provider(base_url)?;
+        Ok(self.builder_for(provider, &id).build()?)
+    }
+
+    /// A client of any provider, without a secret, with the case's clock and without retries.
+    pub fn builder_for(&self, provider: Arc<dyn Provider>, client_id: &str) -> ClientBuilder {
+        Client::builder_for(provider, client_id)
+            .transport(self.transport())
+            .clock(Arc::new(self.clock.clone()))
+            .retry(RetryPolicy::none())
+    }
+
+    /// The target's plain token answer, status 200.
+    #[must_use]
+    pub fn token_reply(&self, access_token: &str) -> Reply {
+        Reply::json(200, &self.target.token_answer(access_token))
+    }
+
+    /// The target's token answer with one member set, status 200.
+    #[must_use]
+    pub fn token_reply_with(&self, member: &str, value: Value) -> Reply {
+        let mut answer = self.target.token_answer("conformance-access-token");
+        answer[member] = value;
+        Reply::json(200, &answer)
+    }
+
+    /// The target's token answer without one member, status 200.
+    #[must_use]
+    pub fn token_reply_without(&self, member: &str) -> Reply {
+        let mut answer = self.target.token_answer("conformance-access-token");
+        if let Some(members) = answer.as_object_mut() {
+            members.remove(member);
+        }
+        Reply::json(200, &answer)
+    }
+
+    /// The target's token answer with one member set to what is written in `json`, status 200: for
+    /// numbers and texts that no JSON value can hold.
+    #[must_use]
+    pub fn token_reply_raw(&self, member: &str, json: &str) -> Reply {
+        const HERE: &str = "@conformance@";
+
+        let mut answer = self.target.token_answer("conformance-access-token");
+        answer[member] = Value::String(HERE.to_owned());
+        let body = answer.to_string().replace(&format!("\"{HERE}\""), json);
+        Reply::new(200)
+            .header("Content-Type", "application/json")
+            .body(body)
+    }
+
+    /// Whether the target says that it lacks this.
+    #[must_use]
+    pub fn lacks(&self, need: Need) -> bool {
+        self.target.lacks().contains(&need)
+    }
+
+    /// What the target's client makes of one answer to a client credentials request with the
+    /// target's scopes.
+    ///
+    /// # Errors
+    /// When the scripted server or the client cannot be set up; the inner result is the client's.
+    pub async fn read(&self, reply: Reply) -> Result<Result<TokenSet, oauth_core::Error>, Failure> {
+        let server = self.scripted([reply]).await?;
+        Ok(self.ask(&self.client(server.base_url())?).await)
+    }
+
+    /// A client credentials request of `client` with the target's scopes.
+    ///
+    /// # Errors
+    /// The client's.
+    pub async fn ask(&self, client: &Client) -> Result<TokenSet, oauth_core::Error> {
+        client
+            .exchange(&ClientCredentials::new().with_scopes(self.credentials().scopes))
+            .await
+    }
+
+    /// A refusal with `code` as the target says it; an error when it has no way to.
+    ///
+    /// # Errors
+    /// When the target cannot say it.
+    pub fn refusal(&self, code: &str) -> Result<Reply, Failure> {
+        let (status, body) = self.refusal_body(code)?;
+        Ok(Reply::new(status)
+            .header("content-type", "application/json")
+            .body(body))
+    }
+
+    /// As [`Context::refusal`]: its status and its body alone.
+    ///
+    /// # Errors
+    /// When the target cannot say it.
+    pub fn refusal_body(&self, code: &str) -> Result<(u16, String), Failure> {
+        self.target
+            .refusal(code)
+            .ok_or_else(|| Failure::new(format!("the target has no way to say {code}")))
+    }
+
+    /// Seconds until a token ends, on the case's clock.
+    #[must_use]
+    pub fn lifetime(&self, token: &dyn Token) -> Option<u64> {
+        token
+            .expires_at()
+            .map(|end| end.duration_since(self.now()).unwrap_or_default().as_secs())
+    }
+}

@@ -1,0 +1,22 @@
+#![doc = include_str!("../README.md")]
+
+mod case;
+mod cases;
+mod catalogue;
+mod context;
+mod control;
+mod report;
+mod runner;
+mod scripted;
+mod target;
+pub mod wire;
+
+pub use case::{Case, Failure, Need, Outcome};
+pub use cases::all as cases;
+pub use catalogue::{Catalogue, Level, Row};
+pub use context::Context;
+pub use control::Control;
+pub use report::{json, matrix};
+pub use runner::{Event, Report, Run, Status};
+pub use scripted::{Received, Reply, ScriptedServer};
+pub use target::{Counterpart, Credentials, Server, ServerClient, Target};

@@ -1,0 +1,214 @@
+//! Runs cases on targets: every case with a fresh context, several at a time.
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use futures_util::{FutureExt, StreamExt, stream};
+use oauth_core::ReqwestTransport;
+
+use crate::{Case, Catalogue, Context, Need, Target, cases, target::meets};
+
+/// No case takes longer: one that hangs is a failure, not a run without an end.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// How many cases run at the same time. They wait for sockets more than they compute.
+const PARALLEL: usize = 16;
+
+/// Which case to run on which target, in the catalogue's order.
+type Plan = Vec<(Arc<dyn Target>, Case)>;
+
+/// What became of a case on a target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Status {
+    /// It passed.
+    Passed,
+    /// It failed: what was sent, expected and seen.
+    Failed(String),
+    /// It was not run, because the target lacks what it needs.
+    Skipped(String),
+}
+
+/// A case that was run, or skipped, on a target.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Event {
+    /// The row's id.
+    pub id: &'static str,
+    /// The target's name.
+    pub target: String,
+    /// What became of it.
+    pub status: Status,
+}
+
+/// What to run.
+#[derive(Debug)]
+pub struct Run {
+    targets: Vec<Arc<dyn Target>>,
+    only: Option<String>,
+}
+
+/// What came of a run: an event for each case on each target, in the catalogue's order.
+#[derive(Debug)]
+pub struct Report {
+    /// The catalogue that was run.
+    pub catalogue: Catalogue,
+    /// The targets' names.
+    pub targets: Vec<String>,
+    /// The events.
+    pub events: Vec<Event>,
+}
+
+impl Run {
+    /// Every case on these targets.
+    #[must_use]
+    pub fn new(targets: Vec<Arc<dyn Target>>) -> Self {
+        Self {
+            targets,
+            only: None,
+        }
+    }
+
+    /// Only the case of this id.
+    #[must_use]
+    pub fn only(mut self, id: &str) -> Self {
+        self.only = Some(id.to_owned());
+        self
+    }
+
+    /// How many events there will be.
+    ///
+    /// # Errors
+    /// As [`Run::start`].
+    pub fn len(&self) -> Result<usize, String> {
+        Ok(self.plan(&Catalogue::load()?)?.len())
+    }
+
+    /// Whether there is nothing to run.
+    ///
+    /// # Errors
+    /// As [`Run::start`].
+    pub fn is_empty(&self) -> Result<bool, String> {
+        self.len().map(|len| len == 0)
+    }
+
+    /// Runs everything; `progress` is told of each case as it ends.
+    ///
+    /// # Errors
+    /// A text when the catalogue cannot be read, when a case claims a row that is not in it, when
+    /// the id asked for is unknown or claimed by no case, or when no HTTP client can be set up.
+    pub async fn start(self, mut progress: impl FnMut(&Event)) -> Result<Report, String> {
+        let catalogue = Catalogue::load()?;
+        let plan = self.plan(&catalogue)?;
+        let transport = ReqwestTransport::new().map_err(|error| error.to_string())?;
+        let transport = &transport;
+        let mut events: Vec<(usize, Event)> = Vec::with_capacity(plan.len());
+        let mut running = stream::iter(plan.into_iter().enumerate())
+            .map(|(index, (target, case))| async move {
+                (index, run(target, case, transport.clone()).await)
+            })
+            .buffer_unordered(PARALLEL);
+        while let Some((index, event)) = running.next().await {
+            progress(&event);
+            events.push((index, event));
+        }
+        drop(running);
+        events.sort_by_key(|(index, _)| *index);
+        let targets = self
+            .targets
+            .iter()
+            .map(|target| target.name().to_owned())
+            .collect();
+        Ok(Report {
+            catalogue,
+            targets,
+            events: events.into_iter().map(|(_, event)| event).collect(),
+        })
+    }
+
+    fn plan(&self, catalogue: &Catalogue) -> Result<Plan, String> {
+        if let Some(id) = &self.only
+            && catalogue.get(id).is_none()
+        {
+            return Err(format!(
+                "{id} is not in the catalogue; `cargo xtask conformance --list` shows what is"
+            ));
+        }
+        let mut plan = Vec::new();
+        for target in &self.targets {
+            for case in cases().into_iter().chain(target.cases()) {
+                if catalogue.get(case.id).is_none() {
+                    return Err(format!(
+                        "a case claims {}, which is not in the catalogue",
+                        case.id
+                    ));
+                }
+                // Rows about servers are not the business of a client's provider.
+                let of_servers = case.needs.contains(&Need::Server);
+                if of_servers && target.lacks().contains(&Need::Server) {
+                    continue;
+                }
+                if self.only.as_deref().is_none_or(|id| id == case.id) {
+                    plan.push((target.clone(), case));
+                }
+            }
+        }
+        if plan.is_empty() {
+            return Err("no case claims that row on these targets".to_owned());
+        }
+        let order: Vec<&str> = catalogue.rows().map(|row| row.id.as_str()).collect();
+        plan.sort_by_key(|(_, case)| order.iter().position(|id| *id == case.id));
+        Ok(plan)
+    }
+}
+
+impl Report {
+    /// How many passed, failed and were skipped.
+    #[must_use]
+    pub fn counts(&self) -> (usize, usize, usize) {
+        self.events
+            .iter()
+            .fold((0, 0, 0), |(passed, failed, skipped), event| {
+                match event.status {
+                    Status::Passed => (passed + 1, failed, skipped),
+                    Status::Failed(_) => (passed, failed + 1, skipped),
+                    Status::Skipped(_) => (passed, failed, skipped + 1),
+                }
+            })
+    }
+}
+
+async fn run(target: Arc<dyn Target>, case: Case, transport: ReqwestTransport) -> Event {
+    let name = target.name().to_owned();
+    let status = match missing(&*target, case) {
+        Some(reason) => Status::Skipped(reason),
+        None => {
+            let case = AssertUnwindSafe((case.run)(Context::new(target, transport))).catch_unwind();
+            match tokio::time::timeout(DEADLINE, case).await {
+                Ok(Ok(Ok(()))) => Status::Passed,
+                Ok(Ok(Err(failure))) => Status::Failed(failure.to_string()),
+                Ok(Err(_)) => Status::Failed("the case panicked".to_owned()),
+                Err(_) => Status::Failed("the case did not end within 30 s".to_owned()),
+            }
+        }
+    };
+    Event {
+        id: case.id,
+        target: name,
+        status,
+    }
+}
+
+/// The first need that the target does not meet.
+fn missing(target: &dyn Target, case: Case) -> Option<String> {
+    let capabilities = target
+        .provider("http://127.0.0.1:9")
+        .map(|provider| provider.capabilities())
+        .unwrap_or_default();
+    case.needs
+        .iter()
+        .find(|need| {
+            !meets(target, **need, |capability| {
+                capabilities.contains(capability)
+            })
+        })
+        .map(ToString::to_string)
+}

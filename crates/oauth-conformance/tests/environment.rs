@@ -1,0 +1,81 @@
+//! No variable of the environment weakens anything: the rows that speak of it, in a process whose
+//! environment means harm.
+
+use std::{env, process::Command, sync::Arc};
+
+use oauth_conformance::{Credentials, Run, Target, matrix};
+use oauth_core::{Endpoints, Error, GenericProvider, Provider};
+
+#[derive(Debug)]
+struct Plain;
+
+impl Target for Plain {
+    fn name(&self) -> &str {
+        "plain"
+    }
+
+    fn provider(&self, base: &str) -> Result<Arc<dyn Provider>, Error> {
+        Ok(Arc::new(GenericProvider::new(Endpoints::new(&format!(
+            "{base}/token"
+        ))?)))
+    }
+
+    fn credentials(&self) -> Credentials {
+        Credentials::new("svc", "svc-secret")
+    }
+}
+
+/// Variables with which other libraries switch off TLS checks or https, and proxies that are none.
+const HOSTILE: [(&str, &str); 16] = [
+    ("OAUTHLIB_INSECURE_TRANSPORT", "1"),
+    ("OAUTHLIB_RELAX_TOKEN_SCOPE", "1"),
+    ("AUTHLIB_INSECURE_TRANSPORT", "1"),
+    ("OAUTH_INSECURE_TRANSPORT", "1"),
+    ("OAUTH_ALLOW_HTTP", "1"),
+    ("NODE_TLS_REJECT_UNAUTHORIZED", "0"),
+    ("PYTHONHTTPSVERIFY", "0"),
+    ("CURL_INSECURE", "1"),
+    ("SSL_VERIFY", "0"),
+    ("REQWEST_DANGER_ACCEPT_INVALID_CERTS", "1"),
+    ("HTTP_PROXY", "http://127.0.0.1:9"),
+    ("http_proxy", "http://127.0.0.1:9"),
+    ("HTTPS_PROXY", "http://127.0.0.1:9"),
+    ("ALL_PROXY", "http://127.0.0.1:9"),
+    ("all_proxy", "http://127.0.0.1:9"),
+    ("NO_PROXY", ""),
+];
+
+#[test]
+fn no_variable_weakens_anything() {
+    let output = Command::new(env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "in_a_hostile_environment",
+            "--ignored",
+            "--nocapture",
+        ])
+        .envs(HOSTILE)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && said.contains("1 passed"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+#[ignore = "run by no_variable_weakens_anything, which sets its environment"]
+async fn in_a_hostile_environment() {
+    for (name, value) in HOSTILE {
+        assert_eq!(env::var(name).as_deref(), Ok(value));
+    }
+    for id in ["TRN-01", "TRN-02", "TRN-03", "TRN-04", "TRN-07", "TRN-15"] {
+        let report = Run::new(vec![Arc::new(Plain)])
+            .only(id)
+            .start(|_| {})
+            .await
+            .unwrap();
+        assert_eq!(report.counts(), (1, 0, 0), "{}", matrix(&report));
+    }
+}

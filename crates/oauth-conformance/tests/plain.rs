@@ -1,0 +1,41 @@
+//! The suite on a provider without bends, as a third party would run it.
+
+use std::sync::Arc;
+
+use oauth_conformance::{Credentials, Need, Run, Target, matrix};
+use oauth_core::{Endpoints, Error, GenericProvider, Provider};
+
+#[derive(Debug)]
+struct Plain;
+
+impl Target for Plain {
+    fn name(&self) -> &str {
+        "plain"
+    }
+
+    fn provider(&self, base: &str) -> Result<Arc<dyn Provider>, Error> {
+        let endpoints = Endpoints::new(&format!("{base}/token"))?
+            .with_authorization(&format!("{base}/authorize"))?
+            .with_revocation(&format!("{base}/revoke"))?
+            .with_introspection(&format!("{base}/introspect"))?
+            .with_device_authorization(&format!("{base}/device_authorization"))?
+            .with_userinfo(&format!("{base}/userinfo"))?
+            .with_issuer(base);
+        Ok(Arc::new(GenericProvider::new(endpoints)))
+    }
+
+    fn credentials(&self) -> Credentials {
+        Credentials::new("svc", "svc-secret").with_public_client("pub")
+    }
+
+    fn lacks(&self) -> Vec<Need> {
+        vec![Need::Counterpart, Need::Server]
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plain_provider_passes() {
+    let report = Run::new(vec![Arc::new(Plain)]).start(|_| {}).await.unwrap();
+    let (passed, failed, _) = report.counts();
+    assert!(failed == 0 && passed > 0, "{}", matrix(&report));
+}

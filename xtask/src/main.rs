@@ -1,0 +1,53 @@
+//! The commands of this workspace.
+//!
+//! `cargo xtask conformance` proves every provider against its emulator; `cargo xtask test` passes
+//! everything else. For tests this program only calls cargo, so that building it needs nothing
+//! that the conformance run doesn't.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program speaks to the terminal"
+)]
+
+mod conformance;
+mod dependencies;
+mod targets;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    about = "The commands of this workspace",
+    version
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs the catalogue on every provider, over real sockets
+    Conformance(conformance::Arguments),
+    /// Passes every check: format, lints, tests, documentation, examples, dependencies
+    Test(test::Arguments),
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Conformance(arguments) => conformance::run(&arguments),
+        Command::Test(arguments) => test::run(&arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! A server that keeps to the RFCs, through the generic provider; and that server itself, for the
+//! rows about servers.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use oauth_conformance::{Counterpart, Credentials, Server, Target};
+use oauth_core::{Endpoints, Error, GenericProvider, Provider};
+use oauth_emulators::Emulator;
+
+#[derive(Debug)]
+pub(super) struct Generic;
+
+#[async_trait]
+impl Target for Generic {
+    fn name(&self) -> &str {
+        "generic"
+    }
+
+    fn provider(&self, base_url: &str) -> Result<Arc<dyn Provider>, Error> {
+        let endpoints = Endpoints::new(&format!("{base_url}/token"))?
+            .with_authorization(&format!("{base_url}/authorize"))?
+            .with_revocation(&format!("{base_url}/revoke"))?
+            .with_introspection(&format!("{base_url}/introspect"))?
+            .with_device_authorization(&format!("{base_url}/device_authorization"))?
+            .with_userinfo(&format!("{base_url}/userinfo"))?
+            .with_issuer(base_url);
+        Ok(Arc::new(GenericProvider::new(endpoints)))
+    }
+
+    fn credentials(&self) -> Credentials {
+        Credentials::new("svc", "svc-secret").with_public_client("pub")
+    }
+
+    async fn start(&self) -> Result<Counterpart, String> {
+        Ok(super::start(Emulator::rfc())
+            .await?
+            .with_server(Server::demo()))
+    }
+}
