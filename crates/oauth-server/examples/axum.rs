@@ -1,15 +1,19 @@
-//! An application with its own view, controller and router around the token endpoint.
+//! An application with its own view, controller and router around the token endpoint. It asks
+//! itself for a token, shows the answer and ends; with `--serve` it goes on:
 //!
 //! ```text
-//! cargo run -p oauth-server --example axum
+//! cargo run -p oauth-server --example axum -- --serve
 //! curl -u reports:'a long and secret phrase' -d grant_type=client_credentials \
 //!     http://127.0.0.1:4000/oauth/token
 //! ```
 
-use std::{error::Error, sync::Arc};
+#![expect(clippy::print_stdout, reason = "an example shows what it got")]
+
+use std::{error::Error, net::SocketAddr, sync::Arc};
 
 use axum::Router;
 use oauth_server::{AuthorizationServer, Client, GrantType, memory::MemoryClients};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// How the answers look.
 mod oauth_view {
@@ -79,10 +83,34 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .scopes(["read"])
         .default_scopes(["read"])
         .build()?;
-    let server = AuthorizationServer::builder("http://127.0.0.1:4000/oauth")
+    let serve = std::env::args().any(|argument| argument == "--serve");
+    let port = if serve { 4000 } else { 0 };
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
+    let address = listener.local_addr()?;
+    let server = AuthorizationServer::builder(format!("http://{address}/oauth"))
         .clients(Arc::new(MemoryClients::from_iter([client])))
         .build()?;
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:4000").await?;
-    axum::serve(listener, router(&server)).await?;
+    let serving = tokio::spawn(async move { axum::serve(listener, router(&server)).await });
+
+    println!("{}", token_request(address).await?);
+    if serve {
+        serving.await??;
+    }
     Ok(())
+}
+
+/// What a client would send, by hand.
+async fn token_request(address: SocketAddr) -> std::io::Result<String> {
+    let body =
+        "grant_type=client_credentials&client_id=reports&client_secret=a+long+and+secret+phrase";
+    let request = format!(
+        "POST /oauth/token HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut stream = tokio::net::TcpStream::connect(address).await?;
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    Ok(answer)
 }

@@ -5,6 +5,7 @@ mod device;
 mod endpoints;
 mod expect;
 mod helix;
+mod rate_limit;
 mod redirect;
 mod refresh;
 mod refusals;
@@ -80,6 +81,7 @@ impl Target for Twitch {
             device::CASES,
             endpoints::CASES,
             helix::CASES,
+            rate_limit::CASES,
             redirect::CASES,
             refresh::CASES,
             refusals::CASES,

@@ -1,29 +1,26 @@
-//! Rows about API calls: their headers, the kinds of 401, and the budget.
+//! Rows about API calls: their headers, and the kinds of 401.
 
-use std::{sync::Mutex, time::Duration};
+use std::sync::Mutex;
 
 use bytes::Bytes;
 use oauth_conformance::{Case, Context, Failure, Need, Outcome, Reply, cases, ensure};
 use oauth_core::{AccessToken, Error, RefreshToken, Token};
 use serde_json::{Value, json};
-use twitch::{
-    Client, UserToken,
-    helix::{RateLimit, Unauthorized},
-};
+use twitch::{Client, UserToken, helix::Unauthorized};
 
 use super::{
     confidential,
-    expect::{count, grant_types, refused, transient},
+    expect::{count, grant_types, refused},
     tokens_by_code,
 };
 
 pub(super) const CASES: &[Case] = cases! {
-    "TW-06" [Need::Counterpart] => wait_until_the_reset,
     "TW-09" [Need::Counterpart] => app_token_anew,
     "TW-12" [Need::Counterpart] => one_401_of_three,
 };
 
-fn get(client: &Client, path: &str) -> Result<http::Request<Bytes>, Failure> {
+/// A call of the API that reads.
+pub(super) fn get(client: &Client, path: &str) -> Result<http::Request<Bytes>, Failure> {
     let url = client.helix_url(path)?;
     let request = http::Request::get(url.as_str()).body(Bytes::new());
     request.map_err(|error| Failure::new(format!("no request for {url}: {error}")))
@@ -42,92 +39,6 @@ fn refusal(status: u16, message: &str) -> Reply {
 }
 
 async fn keep<T>(_: T) -> Result<(), Error> {
-    Ok(())
-}
-
-/// `Ratelimit-Reset` is a Unix time and not a wait. A clock that is wrong by hours makes no wait of
-/// hours.
-async fn wait_until_the_reset(cx: Context) -> Outcome {
-    let now = cx
-        .now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs();
-    let limited = |reset: u64| {
-        Reply::new(429)
-            .header("Ratelimit-Limit", "800")
-            .header("Ratelimit-Remaining", "0")
-            .header("Ratelimit-Reset", &reset.to_string())
-    };
-    let fine = || {
-        Reply::json(200, &json!({"data": []}))
-            .header("Ratelimit-Limit", "800")
-            .header("Ratelimit-Remaining", "799")
-            .header("Ratelimit-Reset", &(now + 2).to_string())
-    };
-    let server = cx
-        .scripted([cx.token_reply("at"), limited(now + 2), fine()])
-        .await?;
-    let client = confidential(&cx, server.base_url())?;
-    let token = client.app_token().await?;
-    let answer = client
-        .helix(get(&client, "users?login=twitchdev")?, &token)
-        .await?;
-    let waits = cx.clock().sleeps();
-    ensure!(
-        waits == [Duration::from_secs(2)],
-        "429 with a reset in 2 s: expected a wait of 2 s, got {waits:?}"
-    );
-    let limit = RateLimit::from_headers(answer.headers());
-    let got = limit.map(|limit| (limit.limit(), limit.remaining()));
-    ensure!(
-        got == Some((Some(800), Some(799))),
-        "an answer with a budget: expected 799 of 800, got {got:?}"
-    );
-
-    for (reset, expected) in [(now + 52, 50), (now + 86_400, 60), (now - 9, 0)] {
-        let server = cx.scripted([cx.token_reply("at"), limited(reset)]).await?;
-        let client = confidential(&cx, server.base_url())?;
-        let token = client.app_token().await?;
-        let mut post = get(&client, "polls")?;
-        *post.method_mut() = http::Method::POST;
-        let sent = format!("a POST answered with 429 and the reset {reset}");
-        let error = refused(&sent, client.helix(post, &token).await)?;
-        transient(&sent, &error)?;
-        let wait = error.retry_after();
-        ensure!(
-            wait == Some(Duration::from_secs(expected)),
-            "{sent}: expected a wait of {expected} s, got {wait:?}"
-        );
-        count(&sent, &server, 2)?;
-    }
-    for status in [500, 502, 503, 504] {
-        let server = cx.scripted([Reply::new(status)]).await?;
-        let sent = format!("an app token answered with {status}");
-        transient(
-            &sent,
-            &refused(
-                &sent,
-                confidential(&cx, server.base_url())?.app_token().await,
-            )?,
-        )?;
-    }
-
-    let counterpart = cx.counterpart().await?;
-    let control = counterpart.control();
-    control.post("switches", &json!({"rate_limit": 1})).await?;
-    let client = confidential(&cx, counterpart.base_url())?;
-    let token = client.app_token().await?;
-    client
-        .helix(get(&client, "users?login=demo")?, &token)
-        .await?;
-    let sent = "a second call with a budget of one";
-    let call = client.helix(get(&client, "users?login=demo")?, &token);
-    transient(sent, &refused(sent, call.await)?)?;
-    control.advance(60).await?;
-    client
-        .helix(get(&client, "users?login=demo")?, &token)
-        .await?;
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 use oauth_conformance::{Case, Context, Failure, Need, Outcome, Reply, cases, ensure};
 use oauth_core::{AccessToken, Error, ErrorCode, RefreshToken, Token};
-use serde_json::{Value, json};
+use serde_json::json;
 use twitch::Revoked;
 
 use super::{
@@ -146,48 +146,37 @@ async fn revocation(cx: Context) -> Outcome {
         error.status()
     );
 
-    let token = AccessToken::new("at")?;
+    let got = revoke(&cx, Reply::new(200)).await??;
+    ensure!(
+        got == Revoked::Now,
+        "a revocation answered with an empty 200: expected Now, got {got:?}"
+    );
     let invalid = json!({"status": 400, "message": "Invalid token"});
-    for (reply, expected) in [
-        (Reply::new(200), Revoked::Now),
-        (Reply::json(400, &invalid), Revoked::AlreadyGone),
-    ] {
-        let server = cx.scripted([reply]).await?;
-        let got = confidential(&cx, server.base_url())?
-            .token_revoke(&token)
-            .await?;
-        ensure!(
-            got == expected,
-            "a revocation: expected {expected:?}, got {got:?}"
-        );
-    }
-    let other = |status: u16, body: Value| Reply::json(status, &body);
-    for reply in [
-        other(
+    let got = revoke(&cx, Reply::json(400, &invalid)).await??;
+    ensure!(
+        got == Revoked::AlreadyGone,
+        "a revocation answered with {invalid}: expected AlreadyGone, got {got:?}"
+    );
+    for (status, body) in [
+        (
             400,
             json!({"status": 400, "message": "missing oauth token"}),
         ),
-        other(401, json!({"status": 401, "message": "Invalid token"})),
-        other(400, json!({"error": "Invalid token"})),
+        (401, json!({"status": 401, "message": "Invalid token"})),
+        (400, json!({"error": "Invalid token"})),
     ] {
-        let server = cx.scripted([reply.clone()]).await?;
-        let sent = format!("a revocation answered with {reply:?}");
-        refused(
-            &sent,
-            confidential(&cx, server.base_url())?
-                .token_revoke(&token)
-                .await,
-        )?;
+        let sent = format!("a revocation answered with {status} {body}");
+        refused(&sent, revoke(&cx, Reply::json(status, &body)).await?)?;
     }
-    let server = cx.scripted([Reply::new(500)]).await?;
     let sent = "a revocation answered with 500";
-    let error = refused(
-        sent,
-        confidential(&cx, server.base_url())?
-            .token_revoke(&token)
-            .await,
-    )?;
-    transient(sent, &error)
+    transient(sent, &refused(sent, revoke(&cx, Reply::new(500)).await?)?)
+}
+
+/// What a revocation that is answered with this comes to.
+async fn revoke(cx: &Context, reply: Reply) -> Result<Result<Revoked, Error>, Failure> {
+    let server = cx.scripted([reply]).await?;
+    let client = confidential(cx, server.base_url())?;
+    Ok(client.token_revoke(&AccessToken::new("at")?).await)
 }
 
 /// The error of a refresh that is answered with this; nothing is asked twice.
