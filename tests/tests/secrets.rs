@@ -297,6 +297,24 @@ async fn twitch(base: &str, printed: &Printed) {
         let user = twitch::UserToken::from_token_set(&client, &tokens).await;
         if let Ok(user) = &user {
             printed.result(client.token_refresh(user).await);
+            let users = client.helix_url("users").unwrap();
+            let request = http::Request::get(users.as_str())
+                .body(Default::default())
+                .unwrap();
+            // An API's answer is the caller's; its status is enough here.
+            printed.result(
+                client
+                    .helix(request.clone(), user)
+                    .await
+                    .map(|answer| answer.status()),
+            );
+            let mut held = user.clone();
+            let stored = async |new: twitch::UserToken| {
+                printed.show(&new);
+                Ok::<_, oauth_core::Error>(())
+            };
+            let answer = client.token_refresh_step(request, &mut held, stored).await;
+            printed.result(answer.map(|answer| answer.status()));
         }
         printed.result(user);
     }
@@ -336,6 +354,15 @@ async fn ministry_platform(base: &str, printed: &Printed) {
     printed.result(church.valid_token(&access).await);
     printed.result(church.userinfo(&access).await);
     printed.result(church.revoke(&access).await);
+    let contacts = ministry_platform::TableName::new("Contacts").unwrap();
+    let query = ministry_platform::tables::Query::new();
+    printed.result(
+        church
+            .api()
+            .get_records(&contacts, &query)
+            .await
+            .map(|rows| rows.len()),
+    );
     printed.show(&church);
 }
 

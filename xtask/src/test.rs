@@ -39,6 +39,17 @@ const STEPS: &[Step] = &[
             "rustls-ring,password",
         ])
     }),
+    ("providers without a client", || {
+        let providers = [
+            "--package",
+            "twitch",
+            "--package",
+            "moov",
+            "--package",
+            "ministry-platform",
+        ];
+        cargo(&[&["check", "--no-default-features"], &providers[..]].concat())
+    }),
     ("tests", || cargo(&["test", "--workspace", "--quiet"])),
     ("documentation", documentation),
     ("examples", examples),
