@@ -12,9 +12,9 @@ use oauth_server::memory::{
     MemoryResourceOwners,
 };
 use oauth_server::{
-    AccessTokenRecord, AuthorizationServer, AuthorizationServerBuilder, AuthorizeError, BuildError,
-    ContextError, DeviceCodes, DeviceStatus, GrantType, OAuthError, Scope, SecretCost, TokenHash,
-    TokenResponse,
+    AccessTokenRecord, AccessTokens, AuthorizationServer, AuthorizationServerBuilder,
+    AuthorizeError, BuildError, ContextError, DeviceCodes, DeviceStatus, GrantType, OAuthError,
+    Scope, SecretCost, TokenHash, TokenResponse,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -171,6 +171,13 @@ impl Authority {
         self.server.access_token(token).await
     }
 
+    /// Whether there was an access token of that text, and its time is over.
+    pub(crate) async fn is_expired(&self, token: &str) -> bool {
+        let record = self.tokens.inner.get(&TokenHash::of(token)).await;
+        record
+            .is_ok_and(|record| record.is_some_and(|record| record.expires_at <= self.clock.now()))
+    }
+
     /// Seconds that are left to a token, rounded as a fresh one's lifetime would be said.
     pub(crate) fn seconds_left(&self, record: &AccessTokenRecord) -> u64 {
         let left = record.expires_at.duration_since(self.clock.now());
@@ -201,6 +208,22 @@ impl Authority {
             .await
             .map_err(refused)?;
         Ok(consent.code().to_owned())
+    }
+
+    /// Where the authorization endpoint sends the browser of somebody who is signed in, and says
+    /// yes at once, or no.
+    pub(crate) async fn decided(
+        &self,
+        request: &Request<Bytes>,
+        subject: &str,
+        says_no: bool,
+    ) -> Result<String, AuthorizeError> {
+        let asked = self.server.preauthorize(request).await?;
+        if says_no {
+            return Err(self.server.deny(&asked));
+        }
+        let consent = self.server.authorize(&asked, subject).await?;
+        Ok(consent.location().to_owned())
     }
 
     /// A token without a code, as the implicit flow gives it (RFC 6749 §4.2).
@@ -298,10 +321,9 @@ impl Authority {
     }
 
     fn changed(&self, change: Client) -> Result<(Client, oauth_server::Client), BuildError> {
-        let client = match self.client(&change.client_id) {
-            Some(known) => known.changed(change),
-            None => change,
-        };
+        let known = self.client(&change.client_id);
+        let known = known.unwrap_or_else(|| Client::new(&change.client_id));
+        let client = known.changed(change);
         let registered = (self.register)(&client)?;
         Ok((client, registered))
     }

@@ -34,7 +34,7 @@ impl Builder {
         }
     }
 
-    /// The address to listen on; by default a free port of 127.0.0.1.
+    /// The loopback address to listen on; by default a free port of 127.0.0.1.
     pub fn listen(mut self, address: SocketAddr) -> Self {
         self.listen = address;
         self
@@ -105,8 +105,11 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// When the address is taken, or a client cannot be registered.
+    /// When the address is taken or is not a loopback address, or a client cannot be registered.
     pub async fn start(self) -> Result<Emulator, Error> {
+        if !self.listen.ip().is_loopback() {
+            return Err(Error::not_loopback(self.listen));
+        }
         let listener = TcpListener::bind(self.listen).await?;
         let switches = Switches::default();
         switches.set(self.settings);

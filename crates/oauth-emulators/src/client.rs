@@ -25,14 +25,16 @@ pub struct Client {
     pub(crate) disabled: Option<bool>,
     one_time_refresh: Option<bool>,
     rotate: Option<bool>,
-    pub(crate) redirect_uris: Option<Vec<String>>,
+    redirect_uris: Option<Vec<String>>,
+    #[serde(skip)]
+    more_redirect_uris: Vec<String>,
     scopes: Option<Vec<String>>,
     pub(crate) access_token_seconds: Option<u64>,
     refresh_token_seconds: Option<u64>,
 }
 
 impl Client {
-    /// A client without anything but its id.
+    /// A client without anything but its id; a new one is public until it has a secret.
     #[must_use]
     pub fn new(client_id: impl Into<String>) -> Self {
         Self {
@@ -43,6 +45,7 @@ impl Client {
             one_time_refresh: None,
             rotate: None,
             redirect_uris: None,
+            more_redirect_uris: Vec::new(),
             scopes: None,
             access_token_seconds: None,
             refresh_token_seconds: None,
@@ -52,6 +55,7 @@ impl Client {
     /// Confidential, with this secret.
     #[must_use]
     pub fn secret(mut self, client_secret: &str) -> Self {
+        self.public = Some(false);
         self.client_secret = Some(client_secret.into());
         self
     }
@@ -88,9 +92,7 @@ impl Client {
     /// One more redirect URI.
     #[must_use]
     pub fn redirect_uri(mut self, redirect_uri: impl Into<String>) -> Self {
-        self.redirect_uris
-            .get_or_insert_default()
-            .push(redirect_uri.into());
+        self.more_redirect_uris.push(redirect_uri.into());
         self
     }
 
@@ -109,7 +111,7 @@ impl Client {
     }
 
     pub(crate) fn is_public(&self) -> bool {
-        self.public.unwrap_or(false)
+        self.public.unwrap_or(self.client_secret.is_none())
     }
 
     pub(crate) fn exposed_secret(&self) -> Option<&str> {
@@ -122,6 +124,15 @@ impl Client {
 
     /// This client with the parts that `change` speaks of.
     pub(crate) fn changed(self, change: Self) -> Self {
+        let mut redirect_uris = change
+            .redirect_uris
+            .or(self.redirect_uris)
+            .unwrap_or_default();
+        for more in change.more_redirect_uris {
+            if !redirect_uris.contains(&more) {
+                redirect_uris.push(more);
+            }
+        }
         Self {
             client_id: self.client_id,
             client_secret: change.client_secret.or(self.client_secret),
@@ -129,7 +140,8 @@ impl Client {
             disabled: change.disabled.or(self.disabled),
             one_time_refresh: change.one_time_refresh.or(self.one_time_refresh),
             rotate: change.rotate.or(self.rotate),
-            redirect_uris: change.redirect_uris.or(self.redirect_uris),
+            redirect_uris: Some(redirect_uris),
+            more_redirect_uris: Vec::new(),
             scopes: change.scopes.or(self.scopes),
             access_token_seconds: change.access_token_seconds.or(self.access_token_seconds),
             refresh_token_seconds: change.refresh_token_seconds.or(self.refresh_token_seconds),
@@ -167,7 +179,8 @@ impl Client {
         builder.build()
     }
 
-    fn rotation(&self) -> Option<RefreshRotation> {
+    /// How its refresh tokens rotate, if it was said.
+    pub(crate) fn rotation(&self) -> Option<RefreshRotation> {
         match (self.rotate, self.one_time_refresh) {
             (_, Some(true)) => Some(RefreshRotation::OneTime),
             (Some(true), _) => Some(RefreshRotation::Rotate),

@@ -203,6 +203,11 @@ impl<T: AuthorizationCodes> AuthorizationCodes for Reachable<T> {
         reachable().await?;
         self.inner.consume(hash).await
     }
+
+    async fn release(&self, hash: &TokenHash) -> Result<(), ContextError> {
+        reachable().await?;
+        self.inner.release(hash).await
+    }
 }
 
 #[async_trait]

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::Client;
 use crate::authority::{CodeRequest, DeviceAction, USER};
@@ -159,7 +159,11 @@ struct Advance {
 fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, Refusal> {
     // An empty body asks for nothing in particular.
     let body: &[u8] = if body.is_empty() { b"{}" } else { body };
-    serde_json::from_slice::<Value>(body)
-        .and_then(serde_json::from_value)
-        .map_err(|error| Refusal::bad(error.to_string()))
+    serde_json::from_slice(body).map_err(|error| {
+        // Its text may quote a secret.
+        let (line, column) = (error.line(), error.column());
+        Refusal::bad(format!(
+            "the body is not what is wanted: line {line}, column {column}"
+        ))
+    })
 }

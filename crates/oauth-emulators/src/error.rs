@@ -1,6 +1,7 @@
 //! Why an emulator does not start, or not do what it is told.
 
 use std::io;
+use std::net::SocketAddr;
 
 use oauth_server::BuildError;
 
@@ -16,6 +17,8 @@ pub struct Error {
 enum Cause {
     #[error("the address cannot be listened on")]
     Listen(#[source] io::Error),
+    #[error("{0} is not a loopback address")]
+    NotLoopback(SocketAddr),
     #[error("it cannot be set up as asked")]
     Configuration(#[source] BuildError),
     #[error("the script is wrong: {0}")]
@@ -23,6 +26,12 @@ enum Cause {
 }
 
 impl Error {
+    pub(crate) fn not_loopback(address: SocketAddr) -> Self {
+        Self {
+            cause: Cause::NotLoopback(address),
+        }
+    }
+
     pub(crate) fn script(reason: String) -> Self {
         Self {
             cause: Cause::Script(reason),

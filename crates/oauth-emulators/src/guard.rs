@@ -3,6 +3,6 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What is guarded here is never left half-changed: every critical section is one assignment.
+    // What a panic left behind is still a whole collection or setting, if not the newest.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

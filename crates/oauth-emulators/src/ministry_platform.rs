@@ -44,6 +44,7 @@ pub(crate) const ENDPOINTS: &[(&str, &str)] = &[
 
 const BASE: &str = "/ministryplatformapi";
 const API_SCOPE: &str = "http://www.thinkministry.com/dataplatform/scopes/all";
+const SCOPES: [&str; 3] = ["openid", "offline_access", API_SCOPE];
 
 /// The demo user's `User_GUID`.
 const USER_GUID: &str = "ab12cd34-ef56-7890-abcd-ef1234567890";
@@ -69,12 +70,18 @@ impl MinistryPlatform {
             GrantType::RefreshToken,
         ];
         let clients = seeds();
-        let api_clients = table::ApiClients::new(clients.iter().chain(&setup.clients));
+        let every_client = clients.iter().chain(&setup.clients);
+        let names: Vec<_> = every_client
+            .map(|client| client.client_id.clone())
+            .collect();
+        let authority = Authority::new(setup, &issuer, USER_GUID, clients, register, |server| {
+            server.grant_types(every_grant)
+        })?
+        .renew_life_of_refresh_tokens();
+        let known = names.iter().filter_map(|name| authority.client(name));
+        let api_clients = table::ApiClients::new(known);
         Ok(Self {
-            authority: Authority::new(setup, &issuer, USER_GUID, clients, register, |server| {
-                server.grant_types(every_grant)
-            })?
-            .renew_life_of_refresh_tokens(),
+            authority,
             base_url: setup.base_url.clone(),
             switches: setup.switches.clone(),
             api_clients,
@@ -155,10 +162,9 @@ fn seed(client_id: &str) -> Client {
 fn register(client: &Client) -> Result<oauth_server::Client, BuildError> {
     client.register(|builder| {
         builder
-            .any_scope()
+            .scopes(SCOPES)
             .default_scopes([API_SCOPE])
             .require_pkce(false)
-            .native()
             .access_token_lifetime(ACCESS_TOKEN)
             .refresh_rotation(RefreshRotation::OneTime)
             .grants([

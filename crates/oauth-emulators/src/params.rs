@@ -1,5 +1,7 @@
 //! Request parameters in whichever form they travel: query, form or multipart body, JSON object.
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use http::Request;
 use http::header::CONTENT_TYPE;
@@ -115,6 +117,16 @@ pub(crate) fn authorization<'r, B>(request: &'r Request<B>, scheme: &str) -> Opt
     let (word, credentials) = value.split_once(' ').unwrap_or((value, ""));
     word.eq_ignore_ascii_case(scheme)
         .then(|| credentials.trim())
+}
+
+/// Basic credentials as they stand, without the form decoding of RFC 6749 §2.3.1.
+pub(crate) fn basic<B>(request: &Request<B>) -> Option<(String, String)> {
+    let credentials = BASE64_STANDARD
+        .decode(authorization(request, "Basic")?)
+        .ok()?;
+    let text = String::from_utf8(credentials).ok()?;
+    let (id, secret) = text.split_once(':')?;
+    Some((id.to_owned(), secret.to_owned()))
 }
 
 fn parameter(header: &str, name: &str) -> Option<String> {

@@ -12,7 +12,7 @@ use crate::guard::lock;
 use crate::params::{Params, content_type, media_type};
 
 /// One request as it arrived. Values of secret members read `***`; that they were there, and how
-/// often, stays visible.
+/// often, stays visible. Of a text longer than 16 KiB there is the beginning, then `…`.
 #[derive(Clone, Debug, Serialize)]
 pub struct RecordedRequest {
     method: String,
@@ -22,7 +22,6 @@ pub struct RecordedRequest {
     content_type: String,
     form: Vec<(String, String)>,
     json: Option<Value>,
-    secrets_masked: bool,
 }
 
 impl RecordedRequest {
@@ -68,6 +67,19 @@ impl RecordedRequest {
         self.json.as_ref()
     }
 
+    /// About what it takes in memory.
+    fn bytes(&self) -> usize {
+        let pair = |name: &str, value: &str| size_of::<[String; 2]>() + name.len() + value.len();
+        let pairs = self.query.iter().chain(&self.form);
+        let pairs = pairs.map(|(name, value)| pair(name, value));
+        let headers = self.headers.iter().map(|(name, value)| pair(name, value));
+        size_of::<Self>()
+            + self.path.len()
+            + self.content_type.len()
+            + pairs.chain(headers).sum::<usize>()
+            + self.json.as_ref().map_or(0, json_bytes)
+    }
+
     fn of(request: &Request<Bytes>) -> Self {
         let mut headers = BTreeMap::<String, String>::new();
         for (name, value) in request.headers() {
@@ -83,40 +95,70 @@ impl RecordedRequest {
             .filter(Value::is_object);
         Self {
             method: request.method().to_string(),
-            path: request.uri().path().to_owned(),
+            path: cut(request.uri().path()),
             query: masked_pairs(&Params::query(request)),
             headers,
-            content_type: content_type(request).to_owned(),
+            content_type: cut(content_type(request)),
             form: masked_pairs(&Params::body(request)),
             json: json.map(masked_json),
-            secrets_masked: true,
         }
     }
 }
 
 /// The requests of one emulator, oldest first. An emulator that runs for days forgets the oldest.
 #[derive(Default)]
-pub(crate) struct Recorder(Mutex<VecDeque<RecordedRequest>>);
+pub(crate) struct Recorder(Mutex<Requests>);
 
-const MOST_REQUESTS: usize = 10_000;
+#[derive(Default)]
+struct Requests {
+    recorded: VecDeque<RecordedRequest>,
+    /// What they take.
+    bytes: usize,
+}
+
+const MOST_BYTES: usize = 16 << 20;
+const LONGEST_TEXT: usize = 16 << 10;
 
 impl Recorder {
     pub(crate) fn record(&self, request: &Request<Bytes>) {
         let recorded = RecordedRequest::of(request);
         let mut requests = lock(&self.0);
-        if requests.len() == MOST_REQUESTS {
-            requests.pop_front();
+        requests.bytes += recorded.bytes();
+        requests.recorded.push_back(recorded);
+        while requests.bytes > MOST_BYTES
+            && let Some(oldest) = requests.recorded.pop_front()
+        {
+            requests.bytes -= oldest.bytes();
         }
-        requests.push_back(recorded);
     }
 
     pub(crate) fn requests(&self) -> Vec<RecordedRequest> {
-        lock(&self.0).iter().cloned().collect()
+        lock(&self.0).recorded.iter().cloned().collect()
     }
 
     pub(crate) fn clear(&self) {
-        lock(&self.0).clear();
+        *lock(&self.0) = Requests::default();
     }
+}
+
+fn cut(text: &str) -> String {
+    if text.len() <= LONGEST_TEXT {
+        return text.to_owned();
+    }
+    format!("{}…", &text[..text.floor_char_boundary(LONGEST_TEXT)])
+}
+
+fn json_bytes(value: &Value) -> usize {
+    let below = match value {
+        Value::String(text) => text.len(),
+        Value::Array(values) => values.iter().map(json_bytes).sum(),
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, value)| size_of::<String>() + name.len() + json_bytes(value))
+            .sum(),
+        _ => 0,
+    };
+    size_of::<Value>() + below
 }
 
 const MASK: &str = "***";
@@ -143,7 +185,7 @@ fn masked_pairs(params: &Params) -> Vec<(String, String)> {
         } else {
             value
         };
-        (name.to_owned(), value.to_owned())
+        (cut(name), cut(value))
     };
     params.iter().map(masked).collect()
 }
@@ -158,7 +200,7 @@ fn masked_header(name: &str, value: &str) -> String {
             None => masked_scheme(value),
         },
         "cookie" => MASK.to_owned(),
-        _ => value.to_owned(),
+        _ => cut(value),
     }
 }
 
@@ -185,10 +227,11 @@ fn masked_json(value: Value) -> Value {
                 } else {
                     masked_json(value)
                 };
-                (name, value)
+                (cut(&name), value)
             })
             .collect(),
         Value::Array(values) => values.into_iter().map(masked_json).collect(),
+        Value::String(text) => cut(&text).into(),
         other => other,
     }
 }
@@ -213,6 +256,36 @@ mod tests {
         let codes = recorded.form().iter().filter(|(name, _)| name == "code");
         assert_eq!(codes.count(), 2);
         assert_eq!(recorded.form()[2], ("scope".to_owned(), "read".to_owned()));
+    }
+
+    #[test]
+    fn the_oldest_go_when_there_are_too_many_bytes() {
+        let recorder = Recorder::default();
+        let long = "ä".repeat(10_000);
+        let count = 1200;
+        for number in 0..count {
+            let request = Request::builder()
+                .uri(format!("/{number}"))
+                .header("content-type", "application/json")
+                .body(Bytes::from(format!(r#"{{"long":"{long}"}}"#)))
+                .unwrap();
+            recorder.record(&request);
+        }
+        let recorded = recorder.requests();
+        assert_eq!(recorded.last().unwrap().path(), format!("/{}", count - 1));
+        let kept = recorded[0].json().unwrap()["long"].as_str().unwrap();
+        assert!(kept.len() < 17_000 && kept.ends_with("ä…"));
+        assert!((900..1025).contains(&recorded.len()), "{}", recorded.len());
+        // One that is too large alone is not kept, nor what was before it.
+        let many = "a&".repeat(500_000);
+        let request = Request::builder()
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(Bytes::from(many))
+            .unwrap();
+        recorder.record(&request);
+        assert!(recorder.requests().is_empty());
+        recorder.record(&Request::new(Bytes::new()));
+        assert_eq!(recorder.requests().len(), 1);
     }
 
     #[test]

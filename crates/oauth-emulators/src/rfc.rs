@@ -10,7 +10,8 @@ use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use oauth_server::{
-    AuthorizeError, BuildError, GrantType, RefreshRotation, RfcApplication, SecretCost,
+    AuthorizeError, BuildError, ClientAuthenticationMethod, GrantType, RefreshRotation,
+    RfcApplication, SecretCost,
 };
 use serde_json::json;
 use tower_service::Service;
@@ -95,7 +96,8 @@ impl Rfc {
     }
 
     async fn authorize(&self, request: &Request<Bytes>) -> Response<Bytes> {
-        match self.location(request).await {
+        let says_no = self.switches.says_no(&Params::query(request));
+        match self.authority.decided(request, SUBJECT, says_no).await {
             Ok(location) | Err(AuthorizeError::Redirect { location, .. }) => {
                 reply::redirect(&location)
             }
@@ -109,16 +111,6 @@ impl Rfc {
                 )
             }
         }
-    }
-
-    async fn location(&self, request: &Request<Bytes>) -> Result<String, AuthorizeError> {
-        let server = &self.authority.server;
-        let asked = server.preauthorize(request).await?;
-        if self.switches.get().deny || Params::query(request).get("_deny") == Some("1") {
-            return Err(server.deny(&asked));
-        }
-        let consent = server.authorize(&asked, SUBJECT).await?;
-        Ok(consent.location().to_owned())
     }
 
     /// RFC 6750 §3.1.
@@ -179,6 +171,8 @@ fn seeds() -> Vec<Client> {
         ("rs", "rs-secret"),
         ("limited", "limited-secret"),
         ("code-only", "code-only-secret"),
+        ("without-pkce", "without-pkce-secret"),
+        ("basic-only", "basic-only-secret"),
         ("an:identifier", "+%&+ =/sören"),
         ("rotating", "rotating-new"),
     ];
@@ -205,6 +199,8 @@ fn register(client: &Client) -> Result<oauth_server::Client, BuildError> {
                 .grants([GrantType::ClientCredentials])
                 .scopes(["read"]),
             "code-only" => builder.grants([GrantType::AuthorizationCode]),
+            "without-pkce" => builder.require_pkce(false),
+            "basic-only" => builder.authentication_method(ClientAuthenticationMethod::Basic),
             _ if client.is_public() => builder.grants([
                 GrantType::AuthorizationCode,
                 GrantType::DeviceCode,

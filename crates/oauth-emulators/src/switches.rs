@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::guard::lock;
+use crate::params::Params;
 
 /// Every switch of every provider; each concerns the providers named in the builder's docs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -53,6 +54,11 @@ impl Switches {
         *lock(&self.0) = settings;
     }
 
+    /// Whether the person at the authorization endpoint says no, always or to this query.
+    pub(crate) fn says_no(&self, query: &Params) -> bool {
+        query.get("_deny") == Some("1") || self.get().deny
+    }
+
     /// Changes the named ones, all or none of them.
     pub(crate) fn change(&self, changes: Value) -> Result<(), String> {
         let Value::Object(changes) = changes else {
@@ -63,7 +69,8 @@ impl Switches {
         if let Value::Object(members) = &mut all {
             members.extend(changes);
         }
-        *settings = serde_json::from_value(all).map_err(|error| error.to_string())?;
+        *settings = serde_json::from_value(all)
+            .map_err(|_| "there is no such switch, or it has no such value".to_owned())?;
         Ok(())
     }
 }

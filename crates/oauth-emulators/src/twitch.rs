@@ -59,6 +59,8 @@ pub(crate) struct Twitch {
     clock: crate::Clock,
     switches: Switches,
     buckets: Buckets,
+    /// Held by whoever redeems a device code.
+    redeeming: tokio::sync::Mutex<()>,
 }
 
 impl Twitch {
@@ -77,6 +79,7 @@ impl Twitch {
             clock: setup.clock.clone(),
             switches: setup.switches.clone(),
             buckets: Buckets::default(),
+            redeeming: tokio::sync::Mutex::default(),
         })
     }
 

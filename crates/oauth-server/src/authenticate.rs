@@ -154,7 +154,71 @@ fn basic(header: &HeaderValue, encoding: BasicEncoding) -> Option<Credentials> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::{ClientBuilder, SecretCost, memory::MemoryClients};
+
+    const SECRET: &str = "the secret of this client";
+
+    fn server() -> AuthorizationServer {
+        let clients = MemoryClients::new();
+        let register = |builder: ClientBuilder| {
+            clients.insert(builder.secret_cost(SecretCost::LOW).build().unwrap());
+        };
+        let secret = |id| Client::builder(id).secret(SECRET);
+        register(secret("known"));
+        register(secret("disabled").disabled(true));
+        register(Client::builder("public").public());
+        register(secret("basic").authentication_method(ClientAuthenticationMethod::Basic));
+        AuthorizationServer::builder("https://auth.example")
+            .clients(Arc::new(clients))
+            .secret_cost(SecretCost::LOW)
+            .build()
+            .unwrap()
+    }
+
+    /// How many argon2id hashes it costs to refuse this.
+    async fn cost_of_refusal(server: &AuthorizationServer, id: &str, secret: &str) -> usize {
+        let body = format!("client_id={id}&client_secret={secret}");
+        let request = Request::post("/token")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(body.into())
+            .unwrap();
+        let refused = server.authenticate_client(&request).await.unwrap_err();
+        assert_eq!(refused.code(), crate::ErrorCode::InvalidClient, "{id}");
+        server.verifier().hashed()
+    }
+
+    #[tokio::test]
+    async fn every_refused_client_costs_the_same_work() {
+        let server = server();
+        for (id, secret) in [
+            ("known", "wrong"),
+            ("unknown", "wrong"),
+            ("disabled", SECRET),
+            ("disabled", "wrong"),
+            ("public", "wrong"),
+            ("basic", SECRET),
+            ("basic", "wrong"),
+        ] {
+            assert_eq!(
+                cost_of_refusal(&server, id, secret).await,
+                2,
+                "{id} {secret}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_too_long_is_not_hashed() {
+        let server = server();
+        let (id, secret) = ("i".repeat(MAX_CLIENT_ID + 1), "s".repeat(MAX_SECRET + 1));
+        assert_eq!(cost_of_refusal(&server, "known", &secret).await, 0);
+        assert_eq!(cost_of_refusal(&server, "unknown", &secret).await, 0);
+        assert_eq!(cost_of_refusal(&server, &id, SECRET).await, 0);
+        assert_eq!(cost_of_refusal(&server, "known", &secret[1..]).await, 2);
+    }
 
     fn read(header: &str, encoding: BasicEncoding) -> Option<(String, String)> {
         let credentials = basic(&HeaderValue::from_str(header).unwrap(), encoding)?;

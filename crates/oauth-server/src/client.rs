@@ -13,7 +13,10 @@ mod builder;
 mod redirect;
 
 pub use builder::ClientBuilder;
-pub(crate) use builder::{MAX_CLIENT_ID, check_access_token_lifetime};
+pub(crate) use builder::{
+    MAX_CLIENT_ID, check_access_token_lifetime, check_refresh_token_lifetime,
+};
+pub(crate) use redirect::is_loopback;
 
 /// How a client sends its secret (RFC 6749 §2.3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -159,6 +159,18 @@ pub trait AuthorizationCodes: fmt::Debug + Send + Sync {
     ///
     /// When the store cannot answer.
     async fn consume(&self, hash: &TokenHash) -> Result<bool, ContextError>;
+
+    /// Takes back a `consume`, after which the tokens could not be stored, so that the client's
+    /// next attempt finds the code as it was. A store that leaves it consumed is safe, but its
+    /// clients have to ask their people again after such a failure.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot answer; the failure is logged and the code stays consumed.
+    async fn release(&self, hash: &TokenHash) -> Result<(), ContextError> {
+        let _ = hash;
+        Ok(())
+    }
 }
 
 /// Device codes.
@@ -198,7 +210,8 @@ pub trait DeviceCodes: fmt::Debug + Send + Sync {
 #[async_trait]
 pub trait ResourceOwners: fmt::Debug + Send + Sync {
     /// The subject behind these credentials, or none. An implementation takes the same time
-    /// whether the user is unknown or the password is wrong.
+    /// whether the user is unknown or the password is wrong; a [`Verifier`](crate::Verifier)
+    /// does.
     ///
     /// # Errors
     ///

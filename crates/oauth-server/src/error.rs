@@ -314,8 +314,12 @@ pub enum BuildError {
     /// A secret or password that is empty, too short, or longer than 512 bytes.
     #[error("the secret has fewer than 16 or more than 512 bytes")]
     Secret,
-    /// A redirect URI that is relative, has a fragment or a dangerous scheme.
-    #[error("a redirect URI is not an absolute URI without fragment")]
+    /// A text that is not a stored secret hash.
+    #[error("the text is not a hash of a secret")]
+    SecretHash,
+    /// A redirect URI that is relative, has a fragment or a dangerous scheme, or is plain http
+    /// beyond loopback.
+    #[error("a redirect URI is not an absolute and safe URI without fragment")]
     RedirectUri,
     /// A scope outside the grammar of RFC 6749 §3.3.
     #[error(transparent)]

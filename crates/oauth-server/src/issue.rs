@@ -142,7 +142,7 @@ impl AuthorizationServer {
         };
         let scope = match parameters.get("scope") {
             None => client.default_scope().clone(),
-            Some(asked) => Scope::parse(asked).map_err(|_| refused())?,
+            Some(asked) => Scope::requested(asked).map_err(|_| refused())?,
         };
         match client.allows_scope(&scope) {
             true => Ok(scope),

@@ -48,7 +48,7 @@ pub use response::{
     AuthorizeResponse, DeviceAuthorizationResponse, IntrospectResponse, TokenResponse,
 };
 pub use scope::{InvalidScope, Scope};
-pub use secret::{GeneratedSecret, SecretCost, SecretHash};
+pub use secret::{GeneratedSecret, SecretCost, SecretDigest, SecretHash, Verifier};
 pub use server::{AuthorizationServer, AuthorizationServerBuilder};
 pub use service::EndpointService;
 pub use throttle::Source;

@@ -8,9 +8,12 @@ impl AuthorizationServer {
     /// The metadata document of the running configuration. Its URLs come from the issuer alone,
     /// never from a request.
     pub fn metadata(&self) -> Value {
-        let grants = GrantType::ALL
-            .into_iter()
-            .filter(|grant| self.supports(*grant));
+        let endpoint = self.authorization_endpoint();
+        let grants = GrantType::ALL.into_iter().filter(|grant| {
+            // Without an endpoint nobody gets a code.
+            let reachable = *grant != GrantType::AuthorizationCode || endpoint.is_some();
+            reachable && self.supports(*grant)
+        });
         let grants: Vec<_> = grants.map(GrantType::as_str).collect();
         let secret_methods = ["client_secret_basic", "client_secret_post"];
         let all_methods = ["client_secret_basic", "client_secret_post", "none"];
@@ -29,7 +32,7 @@ impl AuthorizationServer {
             metadata["device_authorization_endpoint"] =
                 self.endpoint("/device_authorization").into();
         }
-        if let Some(endpoint) = self.authorization_endpoint()
+        if let Some(endpoint) = endpoint
             && self.supports(GrantType::AuthorizationCode)
         {
             metadata["authorization_endpoint"] = endpoint.into();

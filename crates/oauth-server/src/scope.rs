@@ -34,6 +34,15 @@ impl Scope {
         Ok(Self(tokens.map(str::to_owned).collect()))
     }
 
+    /// Reads the scope of a request, which is to the letter of RFC 6749 §3.3: at least one token,
+    /// and one blank between two.
+    pub(crate) fn requested(text: &str) -> Result<Self, InvalidScope> {
+        match text.split(' ').any(str::is_empty) {
+            true => Err(InvalidScope),
+            false => Self::parse(text),
+        }
+    }
+
     /// Whether no scope is in it.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -95,6 +104,14 @@ mod tests {
         }
         let url = "http://www.thinkministry.com/dataplatform/scopes/all openid";
         assert_eq!(Scope::parse(url).unwrap().iter().count(), 2);
+    }
+
+    #[test]
+    fn requests_are_read_to_the_letter() {
+        for bad in ["", " ", " a", "a ", "a  b", "a\tb"] {
+            assert_eq!(Scope::requested(bad), Err(InvalidScope), "{bad:?}");
+        }
+        assert_eq!(Scope::requested("b a a").unwrap().to_string(), "a b");
     }
 
     #[test]

@@ -1,17 +1,24 @@
 //! Secrets at rest: argon2id for what people chose, SHA-256 for what was generated.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use secrecy::{ExposeSecret, SecretString};
-use subtle::ConstantTimeEq;
-use tokio::sync::Semaphore;
 
-use crate::{BuildError, ContextError, OsRandom, Random, TokenHash};
+use crate::{BuildError, OsRandom, Random};
+
+mod digest;
+mod verifier;
+
+pub use digest::SecretDigest;
+pub use verifier::Verifier;
 
 /// Longer secrets are refused before anything is computed.
 pub(crate) const MAX_SECRET: usize = 512;
+
+/// How many chosen secrets a client may have, and how many hashes each attempt costs.
+pub(crate) const CHOSEN_SECRETS: usize = 2;
 
 /// What hashing a chosen secret costs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,13 +93,14 @@ impl GeneratedSecret {
     }
 }
 
-/// A hashed secret.
-#[derive(Clone, PartialEq, Eq)]
+/// A hashed secret. As text it can be stored, and parsed again. It cannot be compared with `==`,
+/// as [`SecretDigest`] says.
+#[derive(Clone)]
 pub enum SecretHash {
     /// A chosen secret, as a PHC string.
     Argon2id(Arc<str>),
     /// A generated secret.
-    Sha256(TokenHash),
+    Sha256(SecretDigest),
 }
 
 impl SecretHash {
@@ -115,20 +123,18 @@ impl SecretHash {
 
     /// Hashes a generated secret.
     pub fn generated(secret: &GeneratedSecret) -> Self {
-        Self::Sha256(TokenHash::of(secret.expose()))
+        Self::Sha256(SecretDigest::of(secret.expose()))
     }
 
     fn verify(&self, secret: &str) -> bool {
         match self {
+            // Argon2's outputs are compared in constant time, too.
             Self::Argon2id(hash) => PasswordHash::new(hash).is_ok_and(|hash| {
                 Argon2::default()
                     .verify_password(secret.as_bytes(), &hash)
                     .is_ok()
             }),
-            Self::Sha256(hash) => {
-                let given = TokenHash::of(secret);
-                given.as_bytes().ct_eq(hash.as_bytes()).into()
-            }
+            Self::Sha256(digest) => digest.fits(secret),
         }
     }
 }
@@ -137,7 +143,30 @@ impl fmt::Display for SecretHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Argon2id(hash) => f.write_str(hash),
-            Self::Sha256(hash) => write!(f, "sha256:{hash}"),
+            Self::Sha256(digest) => write!(f, "sha256:{digest}"),
+        }
+    }
+}
+
+/// The inverse of its `Display`.
+impl FromStr for SecretHash {
+    type Err = BuildError;
+
+    fn from_str(text: &str) -> Result<Self, BuildError> {
+        if let Some(digest) = text.strip_prefix("sha256:") {
+            let digest = SecretDigest::read(digest);
+            return digest.map(Self::Sha256).ok_or(BuildError::SecretHash);
+        }
+        let valid = PasswordHash::new(text).is_ok_and(|hash| {
+            hash.algorithm.as_str() == "argon2id"
+                && hash.version == Some(Version::V0x13.into())
+                && hash.salt.is_some()
+                && hash.hash.is_some()
+                && Params::try_from(&hash).is_ok()
+        });
+        match valid {
+            true => Ok(Self::Argon2id(text.into())),
+            false => Err(BuildError::SecretHash),
         }
     }
 }
@@ -149,87 +178,49 @@ impl fmt::Debug for SecretHash {
     }
 }
 
-/// Verifies secrets on blocking threads, a few at a time, so that a flood of them can take
-/// neither all memory nor the async threads.
-#[derive(Debug, Clone)]
-pub(crate) struct Verifier {
-    permits: Arc<Semaphore>,
-    dummy: SecretHash,
-}
-
-impl Verifier {
-    pub(crate) fn new(cost: SecretCost) -> Result<Self, BuildError> {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        Ok(Self {
-            permits: Arc::new(Semaphore::new(threads)),
-            dummy: SecretHash::chosen("nobody knows this", cost)?,
-        })
-    }
-
-    /// Whether `secret` fits one of `hashes`. A secret that fits none always costs an argon2id
-    /// hash, so that the time does not tell whether there was anything to compare it with.
-    pub(crate) async fn verify(
-        &self,
-        secret: &SecretString,
-        hashes: Vec<SecretHash>,
-    ) -> Result<bool, ContextError> {
-        let secret = secret.clone();
-        if hashes.iter().any(|hash| {
-            matches!(hash, SecretHash::Sha256(_)) && hash.verify(secret.expose_secret())
-        }) {
-            return Ok(true);
-        }
-        let mut slow: Vec<_> = hashes
-            .into_iter()
-            .filter(|hash| matches!(hash, SecretHash::Argon2id(_)))
-            .collect();
-        let real = slow.len();
-        if real == 0 {
-            slow.push(self.dummy.clone());
-        }
-        let permit = Arc::clone(&self.permits).acquire_owned().await;
-        let permit = permit.map_err(|error| ContextError::new("closed").with_source(error))?;
-        let verified = tokio::task::spawn_blocking(move || {
-            // Held in the thread: a caller that goes away does not free the slot before the
-            // work is done.
-            let _permit = permit;
-            slow.iter().any(|hash| hash.verify(secret.expose_secret()))
-        })
-        .await
-        .map_err(|error| ContextError::new("hashing failed").with_source(error))?;
-        Ok(verified && real > 0)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn only_the_right_secret_fits() {
-        let verifier = Verifier::new(SecretCost::LOW).unwrap();
+    #[test]
+    fn stored_hashes_are_read_again() {
         let generated = GeneratedSecret::generate().unwrap();
-        let hashes = vec![
-            SecretHash::chosen("chosen secret", SecretCost::LOW).unwrap(),
-            SecretHash::generated(&generated),
-        ];
-        for (secret, fits) in [
-            ("chosen secret", true),
-            (generated.expose(), true),
-            ("chosen secreT", false),
-            ("nobody knows this", false),
+        let chosen = SecretHash::chosen("chosen secret", SecretCost::LOW).unwrap();
+        for (secret, hash) in [
+            ("chosen secret", chosen),
+            (generated.expose(), SecretHash::generated(&generated)),
         ] {
-            let fitting = verifier.verify(&secret.into(), hashes.clone()).await;
-            assert_eq!(fitting.unwrap(), fits, "{secret}");
+            let read: SecretHash = hash.to_string().parse().unwrap();
+            assert_eq!(read.to_string(), hash.to_string());
+            assert!(read.verify(secret) && !read.verify("another"));
         }
-        let dummy = verifier.verify(&"nobody knows this".into(), vec![]).await;
-        assert!(!dummy.unwrap(), "the dummy hash opens no door");
+    }
+
+    #[test]
+    fn other_texts_are_no_hashes() {
+        let hash = SecretHash::chosen("chosen secret", SecretCost::LOW).unwrap();
+        let hash = hash.to_string();
+        let (without_output, _) = hash.rsplit_once('$').unwrap();
+        for bad in [
+            "",
+            "chosen secret",
+            "sha256:",
+            "sha256:AAAA",
+            without_output,
+            &hash.replace("argon2id", "argon2i"),
+            &hash.replace("v=19", "v=16"),
+            &hash.replace("t=1", "t=0"),
+            &hash.replace("m=64", "m=x"),
+        ] {
+            let read = bad.parse::<SecretHash>();
+            assert!(matches!(read, Err(BuildError::SecretHash)), "{bad}");
+        }
     }
 
     #[test]
     fn hashes_are_salted_and_not_shown() {
         let hash = || SecretHash::chosen("chosen secret", SecretCost::LOW).unwrap();
-        assert_ne!(hash(), hash());
+        assert_ne!(hash().to_string(), hash().to_string());
         assert!(
             hash()
                 .to_string()

@@ -13,7 +13,10 @@ use std::{
 
 use axum::extract::ConnectInfo;
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
+    header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_FRAME_OPTIONS},
+};
 use http_body::Body;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use tower_service::Service;
@@ -69,13 +72,16 @@ services! {
 }
 
 impl AuthorizationServer {
-    /// The authorization endpoint up to the page of `application`, where the person decides.
+    /// The authorization endpoint up to the page of `application`, where the person decides. No
+    /// other page may frame it (RFC 9700 §4.16), and its URL is told to nobody; a
+    /// `Content-Security-Policy` of the application's own is kept, and should say
+    /// `frame-ancestors`, too.
     pub fn authorize_service(&self, application: impl AuthorizeApplication) -> EndpointService {
         let application = Arc::new(application);
         EndpointService::new(self, move |server, request| {
             let application = Arc::clone(&application);
             Box::pin(async move {
-                match server.preauthorize(&request).await {
+                let page = match server.preauthorize(&request).await {
                     Ok(authorization) => {
                         let page = application.preauthorize_success(&request, &authorization);
                         protect(page, no_store())
@@ -83,7 +89,8 @@ impl AuthorizationServer {
                     Err(error) => {
                         protect(application.authorize_error(&error), error.error().headers())
                     }
-                }
+                };
+                unframed(page)
             })
         })
     }
@@ -205,4 +212,14 @@ where
 fn protect(mut response: Response<Bytes>, headers: HeaderMap) -> Response<Bytes> {
     response.headers_mut().extend(headers);
     response
+}
+
+/// A framed page makes a person click on what they do not see.
+fn unframed(mut page: Response<Bytes>) -> Response<Bytes> {
+    let headers = page.headers_mut();
+    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    let policy = headers.entry(CONTENT_SECURITY_POLICY);
+    policy.or_insert(HeaderValue::from_static("frame-ancestors 'none'"));
+    page
 }

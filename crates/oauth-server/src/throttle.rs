@@ -19,12 +19,24 @@ pub struct Source(pub IpAddr);
 /// More guessing at once than this makes the server forget the oldest.
 const MAX_COUNTERS: usize = 10_000;
 
+/// So many times more failures are let through from one source than for one name there: many
+/// people and clients may share an address.
+const NAMES: u32 = 10;
+
+type Key = (TokenHash, Source);
+
 /// Who is being guessed, and from where. None: not to be counted.
-pub(crate) struct Attempt(Option<(TokenHash, Source)>);
+pub(crate) struct Attempt(Option<Key>);
 
 impl Attempt {
     pub(crate) fn new(kind: &str, name: &str, source: Option<Source>) -> Self {
         Self(source.map(|source| (TokenHash::of(&format!("{kind}\0{name}")), source)))
+    }
+
+    /// The counters of the name and of the source, and how many times the limit each allows.
+    fn keys(&self) -> impl Iterator<Item = (Key, u32)> {
+        let keys = |key: Key| [(key, 1), ((TokenHash::of("any name"), key.1), NAMES)];
+        self.0.into_iter().flat_map(keys)
     }
 }
 
@@ -33,7 +45,7 @@ pub(crate) struct Throttle {
     failures: u32,
     window: Duration,
     /// How often, since when.
-    counters: Mutex<HashMap<(TokenHash, Source), (u32, SystemTime)>>,
+    counters: Mutex<HashMap<Key, (u32, SystemTime)>>,
 }
 
 impl Throttle {
@@ -48,14 +60,22 @@ impl Throttle {
     /// How long to wait, if it was too often.
     fn wait(&self, attempt: &Attempt, now: SystemTime) -> Option<Duration> {
         let counters = lock(&self.counters);
-        let (count, since) = counters.get(attempt.0.as_ref()?)?;
-        let end = *since + self.window;
-        let wait = end.duration_since(now).ok().filter(|wait| !wait.is_zero());
-        wait.filter(|_| *count >= self.failures)
+        let wait = |(key, times)| {
+            let (count, since) = counters.get(&key)?;
+            let end = *since + self.window;
+            let wait = end.duration_since(now).ok().filter(|wait| !wait.is_zero());
+            wait.filter(|_| *count >= self.failures.saturating_mul(times))
+        };
+        attempt.keys().filter_map(wait).max()
     }
 
     fn failed(&self, attempt: &Attempt, now: SystemTime) {
-        let Some(key) = attempt.0 else { return };
+        for (key, _) in attempt.keys() {
+            self.count(key, now);
+        }
+    }
+
+    fn count(&self, key: Key, now: SystemTime) {
         let mut counters = lock(&self.counters);
         let over = |since: &SystemTime| *since + self.window <= now;
         if counters.len() >= MAX_COUNTERS && !counters.contains_key(&key) {
@@ -73,6 +93,8 @@ impl Throttle {
         *count = count.saturating_add(1);
     }
 
+    /// The counter of the source stays: with one secret of their own, somebody could go on
+    /// guessing those of others.
     fn succeeded(&self, attempt: &Attempt) {
         if let Some(key) = &attempt.0 {
             lock(&self.counters).remove(key);
@@ -119,5 +141,20 @@ mod tests {
             throttle.failed(&from(&index.to_string()), at(61));
         }
         assert_eq!(lock(&throttle.counters).len(), MAX_COUNTERS);
+    }
+
+    #[test]
+    fn a_source_that_tries_many_names_waits_for_all_of_them() {
+        let throttle = Throttle::new(2, Duration::from_secs(60));
+        let from =
+            |name: &str, host| Attempt::new("client", name, Some(Source([127, 0, 0, host].into())));
+        let wait = |name, host| throttle.wait(&from(name, host), SystemTime::UNIX_EPOCH);
+        for index in 0..20 {
+            assert_eq!(wait("new", 1), None, "{index}");
+            throttle.failed(&from(&index.to_string(), 1), SystemTime::UNIX_EPOCH);
+            throttle.succeeded(&from("own", 1));
+        }
+        assert_eq!(wait("new", 1), Some(Duration::from_secs(60)));
+        assert_eq!(wait("new", 2), None, "another source");
     }
 }

@@ -4,14 +4,14 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use oauth_server::AuthorizeError;
 
-use super::MinistryPlatform;
-use crate::authority::USER;
+use super::{MinistryPlatform, USER_GUID};
 use crate::params::Params;
 use crate::reply;
 
 impl MinistryPlatform {
     pub(super) async fn authorize(&self, request: &Request<Bytes>) -> Response<Bytes> {
-        match self.location(request).await {
+        let says_no = self.switches.says_no(&Params::query(request));
+        match self.authority.decided(request, USER_GUID, says_no).await {
             Ok(location) => reply::redirect(&without_iss(&location)),
             Err(AuthorizeError::Redirect { location, .. }) => {
                 reply::redirect(&without_iss(&location))
@@ -24,17 +24,6 @@ impl MinistryPlatform {
                 reply::text(StatusCode::BAD_REQUEST, "text/html", page)
             }
         }
-    }
-
-    async fn location(&self, request: &Request<Bytes>) -> Result<String, AuthorizeError> {
-        let server = &self.authority.server;
-        let asked = server.preauthorize(request).await?;
-        if self.switches.get().deny || Params::query(request).get("_deny") == Some("1") {
-            return Err(server.deny(&asked));
-        }
-        let subject = self.authority.subject(USER);
-        let consent = server.authorize(&asked, subject).await?;
-        Ok(consent.location().to_owned())
     }
 }
 

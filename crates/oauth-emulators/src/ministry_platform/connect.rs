@@ -1,7 +1,5 @@
 //! `/oauth/connect/…`: token, revocation, introspection, userinfo.
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use oauth_server::{ErrorCode, OAuthError, TokenResponse};
@@ -10,7 +8,7 @@ use serde_json::json;
 
 use super::MinistryPlatform;
 use crate::authority::form;
-use crate::params::{Params, authorization};
+use crate::params::{Params, authorization, basic};
 use crate::reply;
 
 impl MinistryPlatform {
@@ -62,9 +60,16 @@ impl MinistryPlatform {
         let Ok(record) = self.authority.access_token(token).await else {
             return reply::empty(StatusCode::SERVICE_UNAVAILABLE);
         };
-        let Some(subject) = record.as_ref().and_then(|record| record.subject()) else {
+        let Some(record) = record else {
             let body = json!({"error": "invalid_token"});
             return reply::bearer_challenge(Some(&body), Some("invalid_token"));
+        };
+        let openid = record.scope().contains("openid");
+        let Some(subject) = record.subject().filter(|_| openid) else {
+            let body = json!({"error": "insufficient_scope"});
+            let mut refused = reply::bearer_challenge(Some(&body), Some("insufficient_scope"));
+            *refused.status_mut() = StatusCode::FORBIDDEN;
+            return refused;
         };
         let mut body = json!({"sub": subject, "name": self.authority.username(subject)});
         if subject == super::USER_GUID {
@@ -80,14 +85,10 @@ impl MinistryPlatform {
 /// many clients write it, or form-encoded (RFC 6749 §2.3.1).
 fn attempts(request: &Request<Bytes>) -> Vec<Params> {
     let params = Params::body(request);
-    let Some(header) = authorization(request, "Basic") else {
+    if authorization(request, "Basic").is_none() {
         return vec![params];
-    };
-    let decoded = BASE64_STANDARD.decode(header).ok();
-    let Some(text) = decoded.and_then(|bytes| String::from_utf8(bytes).ok()) else {
-        return Vec::new();
-    };
-    let Some((id, secret)) = text.split_once(':') else {
+    }
+    let Some((id, secret)) = basic(request) else {
         return Vec::new();
     };
     let with = |id: &str, secret: &str| {
@@ -96,11 +97,11 @@ fn attempts(request: &Request<Bytes>) -> Vec<Params> {
             .set("client_id", id)
             .set("client_secret", secret)
     };
-    let mut attempts = vec![with(id, secret)];
-    if let (Some(id), Some(secret)) = (form_decoded(id), form_decoded(secret))
-        && text != format!("{id}:{secret}")
+    let mut attempts = vec![with(&id, &secret)];
+    if let (Some(decoded_id), Some(decoded_secret)) = (form_decoded(&id), form_decoded(&secret))
+        && (&decoded_id, &decoded_secret) != (&id, &secret)
     {
-        attempts.push(with(&id, &secret));
+        attempts.push(with(&decoded_id, &decoded_secret));
     }
     attempts
 }

@@ -1,10 +1,11 @@
-//! The discovery document, as a real server was seen to send it.
+//! The discovery document, as a real server was seen to send it, without the session endpoints
+//! that are not here.
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde_json::{Value, json};
 
-use super::{API_SCOPE, BASE, MinistryPlatform};
+use super::{BASE, MinistryPlatform, SCOPES};
 use crate::reply;
 
 impl MinistryPlatform {
@@ -18,8 +19,6 @@ impl MinistryPlatform {
             ("userinfo_endpoint", "/connect/userinfo"),
             ("revocation_endpoint", "/connect/revocation"),
             ("introspection_endpoint", "/connect/introspect"),
-            ("end_session_endpoint", "/connect/endsession"),
-            ("check_session_iframe", "/connect/checksession"),
             ("jwks_uri", "/.well-known/jwks"),
             ("issuer", ""),
         ] {
@@ -38,7 +37,7 @@ pub(super) fn keys() -> Response<Bytes> {
 
 fn document() -> Value {
     json!({
-        "scopes_supported": ["openid", "offline_access", API_SCOPE],
+        "scopes_supported": SCOPES,
         "claims_supported": [],
         "grant_types_supported":
             ["authorization_code", "client_credentials", "password", "refresh_token", "implicit"],
@@ -51,7 +50,5 @@ fn document() -> Value {
         "code_challenge_methods_supported": ["plain", "S256"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["RS256"],
-        "frontchannel_logout_supported": true,
-        "frontchannel_logout_session_supported": true,
     })
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 
+use oauth_server::RefreshRotation;
 use serde_json::{Map, Value, json};
 
 use crate::Client;
@@ -35,10 +36,10 @@ pub(super) const CONTACT_COLUMNS: &[&str] = &[
 pub(super) struct ApiClients(Mutex<Vec<Row>>);
 
 impl ApiClients {
-    pub(super) fn new<'c>(clients: impl Iterator<Item = &'c Client>) -> Self {
+    pub(super) fn new(clients: impl Iterator<Item = Client>) -> Self {
         let table = Self(Mutex::default());
         for client in clients {
-            table.put(client);
+            table.put(&client);
         }
         let mut rows = lock(&table.0);
         let mut second = row(&Client::new("twice").secret("twice-other"), rows.len());
@@ -97,7 +98,7 @@ fn row(client: &Client, index: usize) -> Row {
         json!(client.redirect_uris().join(";")),
         json!(client.access_token_seconds.unwrap_or(3600)),
         json!(!client.disabled.unwrap_or(false)),
-        json!(true),
+        json!(client.rotation() != Some(RefreshRotation::Keep)),
     ];
     columns(API_CLIENT_COLUMNS, values)
 }

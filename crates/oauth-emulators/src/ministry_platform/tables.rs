@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::sql_filter::Filter;
 use super::table::{API_CLIENT_COLUMNS, CONTACT_COLUMNS, Row, contacts};
-use super::{MinistryPlatform, no_resource};
+use super::{API_SCOPE, MinistryPlatform, no_resource};
 use crate::params::{Params, authorization};
 use crate::reply;
 
@@ -34,17 +34,23 @@ impl MinistryPlatform {
         }
     }
 
-    /// Whether the token is a person's.
+    /// Whether the token is a person's; the API's scope it has to have.
     async fn caller(&self, request: &Request<Bytes>) -> Result<bool, Response<Bytes>> {
         let denied = "Authorization has been denied for this request.";
         let token = authorization(request, "Bearer").filter(|token| !token.is_empty());
         let token = token.ok_or_else(|| message(StatusCode::UNAUTHORIZED, denied))?;
         match self.authority.access_token(token).await {
+            Ok(Some(record)) if !record.scope().contains(API_SCOPE) => {
+                Err(message(StatusCode::FORBIDDEN, "Access denied."))
+            }
             Ok(Some(record)) => Ok(record.subject().is_some()),
-            Ok(None) => Err(message(
-                StatusCode::UNAUTHORIZED,
-                "Lifetime validation failed. The token is expired.",
-            )),
+            Ok(None) => {
+                let reason = match self.authority.is_expired(token).await {
+                    true => "The access token is expired.",
+                    false => "Signature validation failed.",
+                };
+                Err(message(StatusCode::UNAUTHORIZED, reason))
+            }
             Err(_) => Err(message(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "The service is unavailable.",

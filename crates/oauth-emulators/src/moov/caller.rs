@@ -1,14 +1,12 @@
 //! Parameters and credentials, in every form that Moov's own clients send them.
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use http::Request;
 use serde_json::Value;
 
 use super::{Moov, Refusal};
 use crate::authority::form;
-use crate::params::{Params, authorization, content_type, media_type};
+use crate::params::{Params, basic, content_type, media_type};
 
 /// Key pairs that were sent, Basic first.
 pub(super) type KeyPairs = Vec<(String, String)>;
@@ -29,9 +27,14 @@ pub(super) fn key_pairs(request: &Request<Bytes>, params: &Params) -> Result<Key
         pairs.push(basic(request).ok_or(Refusal::UNAUTHENTICATED)?);
     }
     let (id, secret) = (params.get("client_id"), params.get("client_secret"));
-    if let (Some(id), Some(secret)) = (id, secret) {
-        pairs.push((id.to_owned(), secret.to_owned()));
+    if id.is_none() && secret.is_none() {
+        return Ok(pairs);
     }
+    // A half alone is for the other half in Basic.
+    let (known_id, known_secret) = pairs.first().cloned().unzip();
+    let id = id.map(ToOwned::to_owned).or(known_id);
+    let secret = secret.map(ToOwned::to_owned).or(known_secret);
+    pairs.extend(id.zip(secret));
     Ok(pairs)
 }
 
@@ -52,15 +55,6 @@ impl Moov {
         }
         credentials.ok_or(Refusal::UNAUTHENTICATED)
     }
-}
-
-fn basic(request: &Request<Bytes>) -> Option<(String, String)> {
-    let credentials = BASE64_STANDARD
-        .decode(authorization(request, "Basic")?)
-        .ok()?;
-    let text = String::from_utf8(credentials).ok()?;
-    let (id, secret) = text.split_once(':')?;
-    Some((id.to_owned(), secret.to_owned()))
 }
 
 fn json(body: &[u8]) -> Result<Params, Refusal> {

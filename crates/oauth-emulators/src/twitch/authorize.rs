@@ -28,7 +28,7 @@ impl Twitch {
             }
         };
         // Told in the query even where the tokens would have been in the fragment.
-        if self.says_no(&query) {
+        if self.switches.says_no(&query) {
             let told = error("access_denied", "The user denied you access");
             return Ok(reply::redirect(&in_query(redirect_uri, &told, &query)));
         }
@@ -41,10 +41,6 @@ impl Twitch {
             }
         };
         Ok(reply::redirect(&location))
-    }
-
-    pub(super) fn says_no(&self, query: &Params) -> bool {
-        query.get("_deny") == Some("1") || self.switches.get().deny
     }
 
     async fn code_location(

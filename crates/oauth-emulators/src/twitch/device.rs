@@ -54,7 +54,7 @@ impl Twitch {
     ) -> Result<Response<Bytes>, Refusal> {
         let query = Params::query(request);
         let user_code = query.get("device-code").unwrap_or_default();
-        let action = if self.says_no(&query) {
+        let action = if self.switches.says_no(&query) {
             DeviceAction::Deny
         } else {
             DeviceAction::Approve

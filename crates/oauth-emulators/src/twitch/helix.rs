@@ -8,7 +8,7 @@ use http::{HeaderName, Request, Response, StatusCode};
 use oauth_server::AccessTokenRecord;
 use serde_json::{Value, json};
 
-use super::{Refusal, Twitch, USER_ID};
+use super::{Refusal, Twitch};
 use crate::guard::lock;
 use crate::params::{Params, authorization, header};
 use crate::reply;
@@ -66,20 +66,20 @@ impl Twitch {
 
     fn resource(&self, request: &Request<Bytes>, record: &AccessTokenRecord) -> Response<Bytes> {
         let query = Params::query(request);
-        let wanted = query
+        let login = query
             .get("id")
             .or(query.get("broadcaster_id"))
-            .or(record.subject());
-        let login = wanted
             .map(|id| self.authority.username(id))
-            .or(query.get("login"));
+            .or(query.get("login"))
+            .or(record.subject().map(|own| self.authority.username(own)));
         let data: Value = match (request.uri().path(), login) {
             ("/helix/users", Some(login)) => {
                 let id = self.authority.subject(login);
                 json!([{"id": id, "login": login, "display_name": login, "type": "", "broadcaster_type": ""}])
             }
             ("/helix/channels", Some(login)) => {
-                json!([{"broadcaster_id": wanted.unwrap_or(USER_ID), "broadcaster_login": login, "title": "A test"}])
+                let id = self.authority.subject(login);
+                json!([{"broadcaster_id": id, "broadcaster_login": login, "title": "A test"}])
             }
             ("/helix/users" | "/helix/channels", None) => {
                 return Refusal::bad("Missing required parameter")

@@ -98,6 +98,9 @@ impl Twitch {
             .ok_or(Refusal::bad("missing device_code"))?;
         // Wrong, expired, refused and already used are told apart by nothing.
         let invalid = Refusal::bad("invalid device code");
+        // Between the look and the exchange no other poll may redeem the code: the server would
+        // take this one for a replay, and end the grant.
+        let _one_at_a_time = self.redeeming.lock().await;
         if self.authority.forgive_polling(device_code).await? {
             return Err(invalid);
         }

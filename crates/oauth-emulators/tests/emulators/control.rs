@@ -144,7 +144,6 @@ async fn requests_are_recorded_with_their_secrets_masked() {
     assert_eq!(recorded[0]["headers"]["authorization"], "Basic ***");
     assert_eq!(recorded[0]["query"], json!([["token", "***"]]));
     assert_eq!(recorded[0]["form"][2], json!(["client_secret", "***"]));
-    assert_eq!(recorded[0]["secrets_masked"], true);
     assert_eq!(
         recorded[0]["content_type"],
         "application/x-www-form-urlencoded"
@@ -291,6 +290,33 @@ async fn the_control_refuses_what_it_does_not_know() {
         assert_eq!(answer.status, status, "{name}");
         assert!(answer.json()["error"].is_string(), "{name}");
     }
+}
+
+#[tokio::test]
+async fn the_control_quotes_nothing() {
+    let emulator = Emulator::rfc().start().await.unwrap();
+    let caller = Caller::new(&emulator);
+    for (name, body) in [
+        ("clients", json!({"client_id": "c", "disabled": "PLANTED"})),
+        ("switches", json!({"deny": "PLANTED"})),
+        ("switches", json!({"PLANTED": true})),
+        ("codes", json!("PLANTED")),
+    ] {
+        let request = caller.request("POST", &format!("/_control/{name}"));
+        let answer = send(request.json(&body)).await;
+        assert_eq!(answer.status, 400, "{body}");
+        assert!(!answer.body.contains("PLANTED"), "{answer:?}");
+        let places = answer.body.contains("line 1, column");
+        assert_eq!(places, name != "switches", "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn it_listens_on_loopback_alone() {
+    let address = "0.0.0.0:0".parse().unwrap();
+    let refused = Emulator::rfc().listen(address).start().await.unwrap_err();
+    let source = std::error::Error::source(&refused).unwrap();
+    assert_eq!(source.to_string(), "0.0.0.0:0 is not a loopback address");
 }
 
 #[tokio::test]

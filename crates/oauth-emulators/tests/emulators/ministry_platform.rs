@@ -209,7 +209,9 @@ async fn tables_want_a_live_token_of_a_person() {
     emulator.clock().advance(Duration::from_secs(3601));
     let expired = rows(&caller, user, &[]).await;
     assert_eq!(expired.status, 401);
-    assert!(text(&expired.json(), "Message").contains("token is expired"));
+    expired.is(401, json!({"Message": "The access token is expired."}));
+    let unknown = rows(&caller, "unknown", &[]).await;
+    unknown.is(401, json!({"Message": "Signature validation failed."}));
 }
 
 #[tokio::test]
@@ -262,6 +264,9 @@ async fn discovery_has_one_of_two_issuers() {
         text(&document, "token_endpoint"),
         format!("{oauth}/connect/token")
     );
+    for path in ["end_session_endpoint", "check_session_iframe"] {
+        assert_eq!(document.get(path), None);
+    }
     caller
         .control("POST", "switches", json!({"forms_issuer": true}))
         .await;
@@ -277,7 +282,7 @@ async fn discovery_has_one_of_two_issuers() {
 async fn the_code_flow_ends_at_userinfo() {
     let emulator = Emulator::ministry_platform().start().await.unwrap();
     let caller = Caller::new(&emulator);
-    let redirect_uri = "http://127.0.0.1:4711/callback";
+    let redirect_uri = "http://localhost:3000/callback";
     let query = [
         ("client_id", "demo"),
         ("response_type", "code"),
@@ -308,4 +313,64 @@ async fn the_code_flow_ends_at_userinfo() {
         .ok();
     assert_eq!(body["given_name"], "John");
     assert_eq!(caller.get(userinfo).await.status, 401);
+    // Redirect URIs are compared byte for byte, a loopback port included.
+    let mut elsewhere = query;
+    elsewhere[2].1 = "http://127.0.0.1:4711/callback";
+    let sent = send(caller.request("GET", authorize).query(&elsewhere)).await;
+    assert_eq!((sent.status, sent.header("location")), (400, ""));
+}
+
+#[tokio::test]
+async fn a_token_is_good_for_its_scopes() {
+    let emulator = Emulator::ministry_platform().start().await.unwrap();
+    let caller = Caller::new(&emulator);
+    let userinfo = async |token: &Value| {
+        let bearer = format!("Bearer {}", text(token, "access_token"));
+        let path = "/ministryplatformapi/oauth/connect/userinfo";
+        caller.with(path, &[("authorization", &bearer)]).await
+    };
+    let identity = password_token(&caller, "openid").await;
+    userinfo(&identity).await.ok();
+    let table = rows(&caller, text(&identity, "access_token"), &[]).await;
+    table.is(403, json!({"Message": "Access denied."}));
+    let api = password_token(&caller, API).await;
+    let refused = userinfo(&api).await;
+    refused.is(403, json!({"error": "insufficient_scope"}));
+    rows(&caller, text(&api, "access_token"), &[]).await.ok();
+    let app = client_token(&caller, "demo", "demo-secret").await.ok();
+    assert_eq!(userinfo(&app).await.status, 403);
+    let form = [
+        ("grant_type", "client_credentials"),
+        ("client_id", "demo"),
+        ("client_secret", "demo-secret"),
+        ("scope", "read"),
+    ];
+    let unknown = caller.form(TOKEN, &form).await;
+    unknown.is(400, json!({"error": "invalid_scope"}));
+    // Without a word about scope it is the API's.
+    let unsaid = caller.form(TOKEN, &form[..3]).await.ok();
+    assert_eq!(userinfo(&unsaid).await.status, 403);
+}
+
+#[tokio::test]
+async fn a_changed_demo_client_keeps_the_rest_of_its_row() {
+    let changed = Client::new("demo-client")
+        .access_token_seconds(60)
+        .one_time_refresh(false)
+        .redirect_uri("https://example.com/more");
+    let emulator = Emulator::ministry_platform().client(changed);
+    let emulator = emulator.start().await.unwrap();
+    let caller = Caller::new(&emulator);
+    let token = password_token(&caller, API).await;
+    let filter = [("$filter", "Client_ID='demo-client'")];
+    let found = rows(&caller, text(&token, "access_token"), &filter)
+        .await
+        .ok();
+    assert_eq!(found.as_array().unwrap().len(), 1);
+    assert_eq!(found[0]["Client_Secret"], "demo-client-secret");
+    assert_eq!(found[0]["Access_Token_Lifetime"], 60);
+    assert_eq!(found[0]["Is_Rotating_Refresh_Token"], false);
+    let uris = "http://localhost:3000/callback;http://127.0.0.1/callback;\
+                https://example.com/callback;https://example.com/more";
+    assert_eq!(found[0]["Redirect_URIs"], uris);
 }

@@ -69,6 +69,19 @@ async fn json_or_form_with_keys_in_the_body_in_basic_or_in_both() {
         .json(&with_keys(wanted()))
         .basic_auth("demo", Some("wrong"));
     send(both).await.is_empty(401);
+    // Half a pair has to be half of the one in Basic.
+    for (member, value, status) in [
+        ("client_id", "demo", 200),
+        ("client_id", "other", 401),
+        ("client_secret", "demo-secret", 200),
+        ("client_secret", "other", 401),
+    ] {
+        let mut body = wanted();
+        body[member] = value.into();
+        let answer = send(basic(request().json(&body))).await;
+        assert_eq!(answer.status, status, "{member} {value}");
+        send(request().json(&body)).await.is_empty(401);
+    }
 }
 
 #[tokio::test]
@@ -106,7 +119,13 @@ async fn versions_belong_into_the_header() {
     post(&caller, "/v1/oauth2/token", &body, &[ORIGIN])
         .await
         .is_empty(403);
-    for (version, status) in [("v2026.07.00", 200), ("v2026.07.0", 400), ("latest", 400)] {
+    for (version, status) in [
+        ("v2026.07.00", 200),
+        ("dev", 200),
+        ("v9000.00.00", 200),
+        ("v2026.07.0", 400),
+        ("latest", 400),
+    ] {
         let answer = post(
             &caller,
             TOKEN,

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use oauth_emulators::Emulator;
+use oauth_emulators::{Client, Emulator};
 use serde_json::{Value, json};
 
 use crate::support::{Caller, send, text};
@@ -324,6 +324,81 @@ async fn public_clients_have_devices_and_refresh_tokens_for_one_use() {
             .status,
         400
     );
+}
+
+#[tokio::test]
+async fn of_parallel_polls_one_gets_a_token_that_lives() {
+    let emulator = Emulator::twitch().start().await.unwrap();
+    let caller = Caller::new(&emulator);
+    for _ in 0..20 {
+        let started = caller
+            .form("/oauth2/device", &[("client_id", "pub")])
+            .await
+            .ok();
+        let decided = json!({"user_code": started["user_code"], "action": "approve"});
+        caller.control("POST", "devices", decided).await;
+        let form = [
+            ("client_id", "pub"),
+            ("grant_type", DEVICE),
+            ("device_code", text(&started, "device_code")),
+        ];
+        let poll = || caller.form(TOKEN, &form);
+        let (a, b, c, d) = tokio::join!(poll(), poll(), poll(), poll());
+        let (granted, refused): (Vec<_>, Vec<_>) = [a, b, c, d]
+            .into_iter()
+            .partition(|answer| answer.status == 200);
+        assert_eq!(granted.len(), 1);
+        for answer in refused {
+            answer.is(400, bad("invalid device code"));
+        }
+        let header = format!("OAuth {}", text(&granted[0].json(), "access_token"));
+        caller
+            .with("/oauth2/validate", &[("authorization", &header)])
+            .await
+            .ok();
+    }
+}
+
+#[tokio::test]
+async fn a_client_without_a_secret_is_public() {
+    let emulator = Emulator::twitch().client(Client::new("app"));
+    let emulator = emulator.start().await.unwrap();
+    let caller = Caller::new(&emulator);
+    let device = [("client_id", "app")];
+    caller.form("/oauth2/device", &device).await.ok();
+    emulator
+        .put_client(Client::new("app").secret("app-secret"))
+        .await
+        .unwrap();
+    let app = [
+        ("grant_type", "client_credentials"),
+        ("client_id", "app"),
+        ("client_secret", "app-secret"),
+    ];
+    caller.form(TOKEN, &app).await.ok();
+}
+
+#[tokio::test]
+async fn helix_answers_about_the_user_that_is_asked_for() {
+    let emulator = Emulator::twitch().start().await.unwrap();
+    let caller = Caller::new(&emulator);
+    let token = user_token(&caller, "").await;
+    let bearer = format!("Bearer {}", text(&token, "access_token"));
+    let headers = [("authorization", bearer.as_str()), ("client-id", "demo")];
+    for (path, login) in [
+        ("users", "demo"),
+        ("users?login=other", "other"),
+        ("users?id=141981764", "demo"),
+        ("users?id=77&login=other", "77"),
+    ] {
+        let body = caller.with(&format!("/helix/{path}"), &headers).await.ok();
+        assert_eq!(body["data"][0]["login"], login, "{path}");
+    }
+    let channel = caller
+        .with("/helix/channels?broadcaster_id=77", &headers)
+        .await
+        .ok();
+    assert_eq!(channel["data"][0]["broadcaster_id"], "77");
 }
 
 #[tokio::test]

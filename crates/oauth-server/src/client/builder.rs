@@ -21,9 +21,12 @@ const MIN_SECRET: usize = 16;
 /// The longest client id that is looked up.
 pub(crate) const MAX_CLIENT_ID: usize = 256;
 
+/// As many chosen secrets as replacing one takes: each costs a hash at every authentication.
+const MAX_CHOSEN: usize = crate::secret::CHOSEN_SECRETS;
+
 enum Secret {
     Chosen { secret: SecretString, weak: bool },
-    Generated(SecretHash),
+    Hashed(SecretHash),
 }
 
 /// Describes a client; made by [`Client::builder`].
@@ -66,8 +69,8 @@ impl ClientBuilder {
         }
     }
 
-    /// Adds a secret that somebody chose, of 16 to 512 bytes. Several are valid side by side, so
-    /// that one can be replaced.
+    /// Adds a secret that somebody chose, of 16 to 512 bytes. Two of them (one that has ended
+    /// included) may stand side by side, so that one can be replaced.
     pub fn secret(self, secret: &str) -> Self {
         self.chosen(secret, false, None)
     }
@@ -83,9 +86,22 @@ impl ClientBuilder {
     }
 
     /// Adds a generated secret.
-    pub fn generated_secret(mut self, secret: &GeneratedSecret) -> Self {
-        let hash = Secret::Generated(SecretHash::generated(secret));
-        self.secrets.push((hash, None));
+    pub fn generated_secret(self, secret: &GeneratedSecret) -> Self {
+        self.secret_hash(SecretHash::generated(secret), None)
+    }
+
+    /// Adds a secret that was hashed before and stored as text, until `until` if there is an end.
+    ///
+    /// ```
+    /// use oauth_server::{Client, SecretCost, SecretHash};
+    ///
+    /// let stored = SecretHash::chosen("a long and secret phrase", SecretCost::LOW)?.to_string();
+    /// let client = Client::builder("reports").secret_hash(stored.parse()?, None).build()?;
+    /// assert!(!client.is_public());
+    /// # Ok::<(), oauth_server::BuildError>(())
+    /// ```
+    pub fn secret_hash(mut self, hash: SecretHash, until: Option<SystemTime>) -> Self {
+        self.secrets.push((Secret::Hashed(hash), until));
         self
     }
 
@@ -132,7 +148,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Adds a redirect URI; requests must name it byte by byte.
+    /// Adds a redirect URI; requests must name it byte by byte. `http` is taken on loopback only
+    /// (RFC 9700 §2.6).
     pub fn redirect_uri(mut self, uri: impl Into<String>) -> Self {
         self.settings.redirect_uris.push(uri.into());
         self
@@ -169,7 +186,8 @@ impl ClientBuilder {
         self
     }
 
-    /// How long its refresh tokens live, rotations included, instead of the server's setting.
+    /// How long its refresh tokens live, rotations included, instead of the server's setting; at
+    /// most 36 500 days, in whole seconds.
     pub fn refresh_token_lifetime(mut self, lifetime: Duration) -> Self {
         self.settings.refresh_token_lifetime = Some(lifetime);
         self
@@ -236,6 +254,9 @@ impl ClientBuilder {
         for lifetime in lifetimes.chain(settings.access_token_lifetime) {
             check_access_token_lifetime(lifetime)?;
         }
+        if let Some(lifetime) = settings.refresh_token_lifetime {
+            check_refresh_token_lifetime(lifetime)?;
+        }
         settings.scopes = match scopes {
             Some(scopes) => AllowedScopes::These(Scope::parse(&scopes.join(" "))?),
             None => AllowedScopes::Any,
@@ -248,7 +269,7 @@ impl ClientBuilder {
         }
         for (secret, until) in secrets {
             let hash = match secret {
-                Secret::Generated(hash) => hash,
+                Secret::Hashed(hash) => hash,
                 Secret::Chosen { secret, weak } => {
                     let secret = secret.expose_secret();
                     if !weak && secret.len() < MIN_SECRET {
@@ -258,6 +279,10 @@ impl ClientBuilder {
                 }
             };
             settings.secrets.push((hash, until));
+        }
+        let chosen = |(hash, _): &&(SecretHash, _)| matches!(hash, SecretHash::Argon2id(_));
+        if settings.secrets.iter().filter(chosen).count() > MAX_CHOSEN {
+            return Err(BuildError::Setting("the number of chosen secrets"));
         }
         Ok(Client(Arc::new(settings)))
     }
@@ -283,5 +308,14 @@ pub(crate) fn check_access_token_lifetime(lifetime: Duration) -> Result<(), Buil
     match lifetime.as_secs() {
         1..=YEAR if lifetime.subsec_nanos() == 0 => Ok(()),
         _ => Err(BuildError::Setting("the lifetime of access tokens")),
+    }
+}
+
+/// Between a second and a hundred years, which no clock overflows at.
+pub(crate) fn check_refresh_token_lifetime(lifetime: Duration) -> Result<(), BuildError> {
+    const CENTURY: u64 = 36_500 * 24 * 60 * 60;
+    match lifetime.as_secs() {
+        1..=CENTURY if lifetime.subsec_nanos() == 0 => Ok(()),
+        _ => Err(BuildError::Setting("the lifetime of refresh tokens")),
     }
 }

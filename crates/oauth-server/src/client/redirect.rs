@@ -1,15 +1,27 @@
 //! Which redirect URIs may be registered, and when two are the same.
 
-use url::Url;
+use url::{Host, Url};
 
-/// An absolute URI without fragment (RFC 6749 §3.1.2) that no browser runs as a script.
+/// An absolute URI without fragment (RFC 6749 §3.1.2) that no browser runs as a script, and that
+/// shows no code to the network (RFC 9700 §2.6).
 pub(super) fn may_be_registered(uri: &str) -> bool {
     let graphic = uri.bytes().all(|byte| byte.is_ascii_graphic());
     graphic
         && Url::parse(uri).is_ok_and(|url| {
             url.fragment().is_none()
                 && !matches!(url.scheme(), "javascript" | "data" | "vbscript" | "file")
+                && (url.scheme() != "http" || is_loopback(&url))
         })
+}
+
+/// What is sent there in clear text stays on this machine.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(domain)) => domain == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
 }
 
 /// RFC 8252 §7.3: a native application learns its loopback port only when it runs.
@@ -69,6 +81,8 @@ mod tests {
             "javascript:alert(1)",
             "",
             "https://a.example/a b",
+            "http://a.example/cb",
+            "HTTP://127.0.0.1.example/cb",
         ] {
             assert!(!may_be_registered(bad), "{bad}");
         }
@@ -76,6 +90,8 @@ mod tests {
             "https://a.example/cb?x=1",
             "com.example.app:/cb",
             "http://localhost",
+            "http://127.0.0.1:3000/cb",
+            "http://[::1]/cb",
         ] {
             assert!(may_be_registered(good), "{good}");
         }

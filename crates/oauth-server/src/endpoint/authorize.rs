@@ -123,7 +123,7 @@ impl AuthorizationServer {
         request: &AuthorizationRequest,
         subject: &str,
     ) -> Result<AuthorizeResponse, AuthorizeError> {
-        if let Err(error) = self.check_subject(subject).await {
+        if let Err(error) = self.guarded(self.check_subject(subject)).await {
             return Err(match error.code() {
                 ErrorCode::InvalidGrant => self.deny(request),
                 _ => AuthorizeError::Page(error),

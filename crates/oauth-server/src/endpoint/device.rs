@@ -78,8 +78,11 @@ impl AuthorizationServer {
     ///
     /// `invalid_grant` for a subject that is a client's id; 503 when a context fails.
     pub async fn approve_device(&self, user_code: &str, subject: &str) -> Result<bool, OAuthError> {
-        self.check_subject(subject).await?;
-        Ok(self.decide(user_code, Some(subject)).await?)
+        self.guarded(async {
+            self.check_subject(subject).await?;
+            Ok(self.decide(user_code, Some(subject)).await?)
+        })
+        .await
     }
 
     /// Denies a device authorization. False if there is none that waits.
@@ -88,7 +91,8 @@ impl AuthorizationServer {
     ///
     /// 503 when a context fails.
     pub async fn deny_device(&self, user_code: &str) -> Result<bool, OAuthError> {
-        Ok(self.decide(user_code, None).await?)
+        self.guarded(async { Ok(self.decide(user_code, None).await?) })
+            .await
     }
 
     async fn decide(&self, user_code: &str, subject: Option<&str>) -> Result<bool, ContextError> {

@@ -50,7 +50,14 @@ pub(super) async fn grant(request: TokenRequest<'_>) -> Result<TokenResponse, OA
         return Err(replayed(server, &record).await?);
     }
     let grant_type = GrantType::AuthorizationCode;
-    server.issue_tokens(request.client, grant_type, grant).await
+    let tokens = server.issue_tokens(request.client, grant_type, grant).await;
+    // Nothing was stored, so the retry that is advised must find the code as it was.
+    if tokens.is_err()
+        && let Err(error) = server.authorization_codes().release(&hash).await
+    {
+        tracing::warn!(%error, "a code for which nothing was issued stays consumed");
+    }
+    tokens
 }
 
 /// RFC 6749 §4.1.2: what was issued for a code that comes back is revoked.

@@ -3,17 +3,21 @@
 use std::time::{Duration, SystemTime};
 
 use super::{GrantType, TokenRequest};
-use crate::{DeviceCodeRecord, DeviceStatus, ErrorCode, OAuthError, TokenHash, TokenResponse};
+use crate::{
+    AuthorizationServer, ContextError, DeviceCodeRecord, DeviceStatus, ErrorCode, OAuthError,
+    TokenHash, TokenResponse,
+};
 
 pub(super) async fn grant(request: TokenRequest<'_>) -> Result<TokenResponse, OAuthError> {
     let TokenRequest { server, client, .. } = request;
     let code = request.required("device_code", "device_code is missing")?;
+    let hash = TokenHash::of(code);
     let now = server.now();
     let mut verdict = Poll::Unknown;
     let mut record = None;
     let found = server
         .device_codes()
-        .update(&TokenHash::of(code), &mut |stored| {
+        .update(&hash, &mut |stored| {
             if stored.client_id() == client.id() {
                 verdict = poll(stored, now);
                 record = Some(stored.clone());
@@ -25,14 +29,26 @@ pub(super) async fn grant(request: TokenRequest<'_>) -> Result<TokenResponse, OA
     };
     match verdict {
         Poll::Issue => {
+            if let Some(subject) = record.subject()
+                && !server.resource_owner_is_active(subject).await?
+            {
+                return Err(unknown());
+            }
+            let (approved, used) = (DeviceStatus::Approved, DeviceStatus::Used);
+            if !turn(server, &hash, approved, used).await? {
+                return Err(replayed(server, &record).await?);
+            }
             let grant_type = GrantType::DeviceCode;
-            server.issue_tokens(client, grant_type, record.grant).await
+            let tokens = server.issue_tokens(client, grant_type, record.grant).await;
+            // Nothing was stored, so the retry that is advised must find the code as it was.
+            if tokens.is_err()
+                && let Err(error) = turn(server, &hash, used, approved).await
+            {
+                tracing::warn!(%error, "a code for which nothing was issued stays used");
+            }
+            tokens
         }
-        Poll::Used => {
-            tracing::warn!(client_id = client.id(), "a device code came back");
-            server.revoke_grant(&record.grant.id).await?;
-            Err(unknown())
-        }
+        Poll::Used => Err(replayed(server, &record).await?),
         Poll::Unknown => Err(unknown()),
         Poll::Refused(code, description) => Err(OAuthError::new(code, description)),
     }
@@ -61,10 +77,7 @@ fn poll(record: &mut DeviceCodeRecord, now: SystemTime) -> Poll {
         return Poll::Refused(ErrorCode::ExpiredToken, "the device code has expired");
     }
     match record.status {
-        DeviceStatus::Approved => {
-            record.status = DeviceStatus::Used;
-            Poll::Issue
-        }
+        DeviceStatus::Approved => Poll::Issue,
         DeviceStatus::Denied => Poll::Refused(ErrorCode::AccessDenied, "the person refused"),
         DeviceStatus::Pending | DeviceStatus::Used => {
             let early = record.polled_at.replace(now).is_some_and(|polled_at| {
@@ -78,6 +91,33 @@ fn poll(record: &mut DeviceCodeRecord, now: SystemTime) -> Poll {
             Poll::Refused(ErrorCode::AuthorizationPending, "nobody has decided yet")
         }
     }
+}
+
+/// Of any number of calls at once exactly one gets true.
+async fn turn(
+    server: &AuthorizationServer,
+    hash: &TokenHash,
+    from: DeviceStatus,
+    to: DeviceStatus,
+) -> Result<bool, ContextError> {
+    let mut turned = false;
+    let mut change = |record: &mut DeviceCodeRecord| {
+        turned = record.status == from;
+        if turned {
+            record.status = to;
+        }
+    };
+    server.device_codes().update(hash, &mut change).await?;
+    Ok(turned)
+}
+
+async fn replayed(
+    server: &AuthorizationServer,
+    record: &DeviceCodeRecord,
+) -> Result<OAuthError, ContextError> {
+    tracing::warn!(client_id = record.client_id(), "a device code came back");
+    server.revoke_grant(&record.grant.id).await?;
+    Ok(unknown())
 }
 
 fn unknown() -> OAuthError {

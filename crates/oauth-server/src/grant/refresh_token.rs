@@ -66,7 +66,7 @@ fn narrowed_scope(
     };
     match parameters.get("scope") {
         None => Ok(record.scope().clone()),
-        Some(asked) => Scope::parse(asked)
+        Some(asked) => Scope::requested(asked)
             .ok()
             .filter(|asked| asked.is_subset(record.scope()))
             .ok_or_else(refused),

@@ -239,6 +239,33 @@ mod tests {
         }
     }
 
+    /// A code that is redeemed twice at once: the second use may end the grant before the first
+    /// has stored its tokens, and no token of it is there yet to remove.
+    #[tokio::test]
+    async fn a_grant_stays_revoked_as_long_as_it_is_remembered() {
+        let tokens = MemoryAccessTokens::new();
+        let id = GrantId(GRANT.into());
+        let stored = async |token| {
+            let both = tokens.insert(access(token), Some(refresh(token)));
+            both.await.unwrap();
+            let hash = TokenHash::of(token);
+            let refresh = tokens.get_refresh(&hash).await.unwrap().is_some();
+            (tokens.get(&hash).await.unwrap().is_some(), refresh)
+        };
+        tokens.revoke_grant(&id, NOW + END).await.unwrap();
+        assert_eq!(stored("at once").await, (false, false));
+        let almost = NOW + END - Duration::from_nanos(1);
+        tokens.purge(almost, 30).await.unwrap();
+        assert_eq!(stored("later").await, (false, false), "not forgotten early");
+        tokens.purge(NOW + END, 30).await.unwrap();
+        assert_eq!(
+            lock(&tokens.0).revoked.iter().count(),
+            0,
+            "nor kept for ever"
+        );
+        assert_eq!(stored("control").await, (true, true));
+    }
+
     #[tokio::test]
     async fn a_successor_consumes_once() {
         let tokens = MemoryAccessTokens::new();

@@ -49,4 +49,11 @@ impl AuthorizationCodes for MemoryAuthorizationCodes {
         let consumed = codes.get_mut(hash).map(|record| &mut record.consumed);
         Ok(consumed.is_some_and(|consumed| !std::mem::replace(consumed, true)))
     }
+
+    async fn release(&self, hash: &TokenHash) -> Result<(), ContextError> {
+        if let Some(record) = lock(&self.0).get_mut(hash) {
+            record.consumed = false;
+        }
+        Ok(())
+    }
 }

@@ -1,20 +1,40 @@
 //! Device codes in memory.
 
-use std::{sync::Mutex, time::SystemTime};
+use std::{collections::HashMap, sync::Mutex, time::SystemTime};
 
 use async_trait::async_trait;
 
 use super::{BATCH, REMEMBERED, expiring::Expiring};
 use crate::{ContextError, DeviceCodeRecord, DeviceCodes, TokenHash, guard::lock};
 
+/// A public client's codes are anybody's to ask for, so they must not take all memory.
+const MAX_OF_CLIENT: usize = 10_000;
+
 #[derive(Debug, Default)]
 struct Codes {
     records: Expiring<TokenHash, DeviceCodeRecord>,
     /// User code to device code.
     user_codes: Expiring<TokenHash, TokenHash>,
+    /// How many records each client has.
+    counts: HashMap<String, usize>,
 }
 
-/// Device codes in memory.
+impl Codes {
+    fn purge(&mut self, now: SystemTime) {
+        self.user_codes.purge(now, BATCH);
+        for ended in self.records.purge(now, BATCH) {
+            if let Some(count) = self.counts.get_mut(ended.client_id()) {
+                *count -= 1;
+                if *count == 0 {
+                    self.counts.remove(ended.client_id());
+                }
+            }
+        }
+    }
+}
+
+/// Device codes in memory, at most 10 000 of each client; beyond that, starting another is
+/// answered with 503 until some have ended.
 #[derive(Debug, Default)]
 pub struct MemoryDeviceCodes(Mutex<Codes>);
 
@@ -42,11 +62,18 @@ impl DeviceCodes for MemoryDeviceCodes {
         now: SystemTime,
     ) -> Result<bool, ContextError> {
         let mut codes = lock(&self.0);
-        codes.records.purge(now, BATCH);
-        codes.user_codes.purge(now, BATCH);
+        codes.purge(now);
         if codes.user_codes.get(&record.user_code_hash).is_some() {
             return Ok(false);
         }
+        let count = codes
+            .counts
+            .entry(record.client_id().to_owned())
+            .or_default();
+        if *count >= MAX_OF_CLIENT {
+            return Err(ContextError::new("the client has too many device codes"));
+        }
+        *count += 1;
         let end = record.expires_at + REMEMBERED;
         codes
             .user_codes
@@ -72,5 +99,57 @@ impl DeviceCodes for MemoryDeviceCodes {
         };
         change(record);
         Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{DeviceStatus, GrantId, GrantRecord, Scope};
+
+    const NOW: SystemTime = SystemTime::UNIX_EPOCH;
+
+    fn record(client: &str, index: usize) -> DeviceCodeRecord {
+        DeviceCodeRecord {
+            hash: TokenHash::of(&format!("{client} {index}")),
+            user_code_hash: TokenHash::of(&format!("user {client} {index}")),
+            grant: GrantRecord {
+                id: GrantId(index.to_string()),
+                client_id: client.into(),
+                subject: None,
+                scope: Scope::default(),
+                audience: None,
+            },
+            status: DeviceStatus::Pending,
+            interval: Duration::from_secs(5),
+            polled_at: None,
+            expires_at: NOW,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_has_only_so_many() {
+        let codes = MemoryDeviceCodes::new();
+        for index in 0..MAX_OF_CLIENT {
+            assert!(codes.insert(record("a", index), NOW).await.unwrap());
+        }
+        assert!(codes.insert(record("a", MAX_OF_CLIENT), NOW).await.is_err());
+        assert!(codes.insert(record("b", 0), NOW).await.unwrap());
+
+        let later = NOW + REMEMBERED;
+        assert!(
+            codes
+                .insert(record("a", MAX_OF_CLIENT), later)
+                .await
+                .unwrap()
+        );
+        for _ in 0..=MAX_OF_CLIENT / BATCH {
+            lock(&codes.0).purge(later);
+        }
+        let codes = lock(&codes.0);
+        assert_eq!(codes.records.iter().count(), 0);
+        assert!(codes.counts.is_empty());
     }
 }

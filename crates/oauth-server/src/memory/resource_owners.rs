@@ -7,12 +7,10 @@ use std::{
 };
 
 use async_trait::async_trait;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
 use crate::{
-    BuildError, ContextError, ResourceOwners, SecretCost, SecretHash,
-    guard::lock,
-    secret::{MAX_SECRET, Verifier},
+    BuildError, ContextError, ResourceOwners, SecretCost, SecretHash, Verifier, guard::lock,
 };
 
 #[derive(Default)]
@@ -100,14 +98,10 @@ impl ResourceOwners for MemoryResourceOwners {
         username: &str,
         password: &SecretString,
     ) -> Result<Option<String>, ContextError> {
-        if password.expose_secret().len() > MAX_SECRET {
-            return Ok(None);
-        }
         let owner = lock(&self.owners).passwords.get(username).cloned();
-        let (subject, hashes) = owner.map_or((None, vec![]), |(subject, hash)| {
-            (Some(subject), vec![hash])
-        });
-        let fits = self.verifier.verify(password, hashes).await?;
+        let (subject, hash) = owner.unzip();
+        let fits = self.verifier.verify_password(password, hash.as_ref());
+        let fits = fits.await?;
         Ok(subject.filter(|_| fits))
     }
 

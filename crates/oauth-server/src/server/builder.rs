@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 
-use url::{Host, Url};
+use url::Url;
 
 use super::{AuthorizationServer, Settings};
 use crate::{
     AccessTokens, AuthorizationCodes, BasicEncoding, BuildError, Clients, Clock, DeviceCodes,
     GrantType, OsRandom, Random, ResourceOwners, SecretCost, SystemClock, TokenFormat, UrlSafe,
-    client::check_access_token_lifetime,
+    client::{check_access_token_lifetime, check_refresh_token_lifetime, is_loopback},
     memory::{
         MemoryAccessTokens, MemoryAuthorizationCodes, MemoryClients, MemoryDeviceCodes,
         MemoryResourceOwners,
@@ -112,7 +112,8 @@ impl AuthorizationServerBuilder {
         token_format: Arc<dyn TokenFormat> => token_format;
         /// How long access tokens live; 1 hour by default, at most a year, in whole seconds.
         access_token_lifetime: Duration => access_token_lifetime;
-        /// How long refresh tokens live, rotations included; 30 days by default.
+        /// How long refresh tokens live, rotations included; 30 days by default, at most 36 500,
+        /// in whole seconds.
         refresh_token_lifetime: Duration => refresh_token_lifetime;
         /// How long authorization codes live; 60 seconds by default, at most 10 minutes.
         authorization_code_lifetime: Duration => authorization_code_lifetime;
@@ -160,9 +161,10 @@ impl AuthorizationServerBuilder {
         self
     }
 
-    /// After so many failed authentications from one [`Source`](crate::Source) within `window`,
-    /// a client or person is answered there with 429 until the window ends; 20 in 60 seconds by
-    /// default.
+    /// After so many failed authentications of one client or person from one
+    /// [`Source`](crate::Source) within `window`, that name is answered there with 429 until the
+    /// window ends; after ten times as many for whatever names, every name is. 20 in 60 seconds
+    /// by default.
     pub fn throttle(mut self, failures: u32, window: Duration) -> Self {
         self.throttle = (failures, window);
         self
@@ -178,6 +180,7 @@ impl AuthorizationServerBuilder {
             return Err(BuildError::Issuer);
         }
         check_access_token_lifetime(self.access_token_lifetime)?;
+        check_refresh_token_lifetime(self.refresh_token_lifetime)?;
         let whole = |time: Duration, most: Duration| {
             time.subsec_nanos() == 0 && !time.is_zero() && time <= most
         };
@@ -185,10 +188,6 @@ impl AuthorizationServerBuilder {
             (
                 "the lifetime of authorization codes",
                 whole(self.authorization_code_lifetime, 10 * MINUTE),
-            ),
-            (
-                "the lifetime of refresh tokens",
-                whole(self.refresh_token_lifetime, 36_500 * DAY),
             ),
             (
                 "the lifetime of device codes",
@@ -268,14 +267,11 @@ fn is_issuer(issuer: &str) -> bool {
     let Ok(url) = Url::parse(issuer) else {
         return false;
     };
-    let loopback = match url.host() {
-        Some(Host::Domain(domain)) => domain == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    };
-    let safe = url.scheme() == "https" || (url.scheme() == "http" && loopback);
-    safe && url.username().is_empty() && !issuer.contains(['?', '#'])
+    let safe = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url));
+    let anonymous = url.username().is_empty() && url.password().is_none();
+    // A router would read these as patterns, and axum's panics at some.
+    let literal = |segment: &str| !segment.starts_with([':', '*']) && !segment.contains(['{', '}']);
+    safe && anonymous && url.path().split('/').all(literal) && !issuer.contains(['?', '#'])
 }
 
 /// RFC 8707 §2.
@@ -293,6 +289,7 @@ mod tests {
             "https://a.example",
             "https://a.example/tenant",
             "http://127.0.0.1:80",
+            "https://a.example/a:b*",
         ] {
             assert!(is_issuer(good), "{good}");
         }
@@ -302,6 +299,10 @@ mod tests {
             "https://a.example#",
             "a",
             "ftp://localhost",
+            "https://user@a.example",
+            "https://:pw@a.example",
+            "https://a.example/:tenant",
+            "https://a.example/t/*x",
         ] {
             assert!(!is_issuer(bad), "{bad}");
         }
@@ -316,6 +317,7 @@ mod tests {
         assert!(build(|it| it).is_ok());
         assert!(build(|it| it.access_token_lifetime(366 * DAY)).is_err());
         assert!(build(|it| it.access_token_lifetime(Duration::ZERO)).is_err());
+        assert!(build(|it| it.refresh_token_lifetime(Duration::MAX)).is_err());
         assert!(build(|it| it.authorization_code_lifetime(11 * MINUTE)).is_err());
         assert!(build(|it| it.throttle(0, MINUTE)).is_err());
         assert!(build(|it| it.resources(["relative"])).is_err());

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use http::Request;
 use oauth_server::ErrorCode::{InvalidClient, InvalidRequest, TemporarilyUnavailable};
 use oauth_server::{
-    BasicEncoding, BuildError, Client, ClientAuthenticationMethod, GeneratedSecret, GrantType,
-    SecretCost, Source,
+    BasicEncoding, BuildError, Client, ClientAuthenticationMethod, Clock, GeneratedSecret,
+    GrantType, SecretCost, SecretHash, Source,
 };
 
 use crate::support::{SECRET, as_client, assert_refused, form, with_basic, world, world_with};
@@ -291,6 +291,31 @@ async fn guessing_is_throttled_where_it_comes_from() {
     }
 }
 
+#[tokio::test]
+async fn a_client_from_stored_hashes() {
+    let world = world();
+    let generated = GeneratedSecret::generate().unwrap();
+    let chosen = SecretHash::chosen(SECRET, SecretCost::LOW).unwrap();
+    let stored = [chosen, SecretHash::generated(&generated)].map(|hash| hash.to_string());
+    let until = world.clock.now() + Duration::from_secs(10);
+    let client = Client::builder("stored")
+        .secret_hash(stored[0].parse().unwrap(), Some(until))
+        .secret_hash(stored[1].parse().unwrap(), None)
+        .build()
+        .unwrap();
+    world.clients.insert(client);
+    let authenticated = async |secret: &str| {
+        let request = form(&[("client_id", "stored"), ("client_secret", secret)]);
+        world.server.authenticate_client(&request).await.is_ok()
+    };
+    assert!(authenticated(SECRET).await);
+    assert!(authenticated(generated.expose()).await);
+    assert!(!authenticated(&stored[0]).await, "a hash is no secret");
+    world.advance(10);
+    assert!(!authenticated(SECRET).await, "it has ended");
+    assert!(authenticated(generated.expose()).await);
+}
+
 #[test]
 fn registration_refuses_what_is_unsafe() {
     let build = |client: oauth_server::ClientBuilder| {
@@ -317,6 +342,12 @@ fn registration_refuses_what_is_unsafe() {
     ));
     let fragment = client().public().redirect_uri("https://a.example/#f");
     assert!(matches!(build(fragment), BuildError::RedirectUri));
+    let plain = client().public().redirect_uri("http://a.example/cb");
+    assert!(matches!(build(plain), BuildError::RedirectUri));
+    let forever = client().public().refresh_token_lifetime(Duration::MAX);
+    assert!(matches!(build(forever), BuildError::Setting(_)));
+    let three = client().secret(SECRET).secret(SECRET).secret(SECRET);
+    assert!(matches!(build(three), BuildError::Setting(_)));
     let keep = client()
         .public()
         .refresh_rotation(oauth_server::RefreshRotation::Keep);

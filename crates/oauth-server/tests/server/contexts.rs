@@ -12,12 +12,13 @@ use async_trait::async_trait;
 use oauth_server::ErrorCode::{InvalidGrant, ServerError, TemporarilyUnavailable};
 use oauth_server::{
     AccessTokenRecord, AccessTokens, AuthorizationCodeRecord, AuthorizationCodes, Client, Clients,
-    ContextError, GrantId, Random, RefreshTokenRecord, Rotation, TokenHash, TokenResponse,
+    ContextError, DeviceCodeRecord, DeviceCodes, GrantId, Random, RefreshTokenRecord, Rotation,
+    TokenHash, TokenResponse,
     memory::{MemoryAccessTokens, MemoryAuthorizationCodes},
 };
 use tokio::sync::Barrier;
 
-use crate::support::{World, app, as_client, assert_refused, world_with};
+use crate::support::{CHALLENGE, World, app, as_client, assert_refused, world_with};
 
 #[derive(Debug)]
 struct Panicking;
@@ -26,6 +27,25 @@ struct Panicking;
 impl Clients for Panicking {
     async fn get(&self, client_id: &str) -> Result<Option<Client>, ContextError> {
         panic!("{client_id} made me fall")
+    }
+}
+
+#[async_trait]
+impl DeviceCodes for Panicking {
+    async fn insert(&self, _: DeviceCodeRecord, _: SystemTime) -> Result<bool, ContextError> {
+        panic!("nothing is kept")
+    }
+
+    async fn find(&self, _: &TokenHash) -> Result<Option<DeviceCodeRecord>, ContextError> {
+        panic!("nothing is found")
+    }
+
+    async fn update(
+        &self,
+        _: &TokenHash,
+        _: &mut (dyn for<'r> FnMut(&'r mut DeviceCodeRecord) + Send),
+    ) -> Result<bool, ContextError> {
+        panic!("nothing is changed")
     }
 }
 
@@ -234,6 +254,64 @@ async fn a_store_that_is_down_judges_nothing() {
         .refresh(refresh)
         .await
         .expect("the refresh token is as it was");
+}
+
+#[tokio::test]
+async fn codes_outlive_a_store_that_is_down() {
+    let store = Arc::new(Flaky::default());
+    let world = world_with(|builder| builder.access_tokens(store.clone()));
+    world
+        .clients
+        .insert(app("app").require_pkce(false).build().unwrap());
+    let request = http::Request::get("/authorize?response_type=code&client_id=app");
+    let request = request.body(bytes::Bytes::new()).unwrap();
+    let request = world.server.preauthorize(&request).await.unwrap();
+    let response = world.server.authorize(&request, "person-1").await.unwrap();
+    let request = as_client("app", &[]);
+    let started = world.server.device_authorization(&request).await.unwrap();
+    let approved = world.server.approve_device(started.user_code(), "person-1");
+    assert!(approved.await.unwrap());
+
+    for fields in [
+        [
+            ("grant_type", "authorization_code"),
+            ("code", response.code()),
+        ],
+        [
+            ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
+            ("device_code", started.device_code()),
+        ],
+    ] {
+        store.down.store(true, Ordering::SeqCst);
+        let error = assert_refused(world.token(&fields).await, 503, TemporarilyUnavailable);
+        assert!(error.headers().contains_key("retry-after"));
+        store.down.store(false, Ordering::SeqCst);
+        let token = world.token(&fields).await.expect("the advised retry");
+        assert!(world.is_live(token.access_token()).await);
+        assert_refused(world.token(&fields).await, 400, InvalidGrant);
+    }
+}
+
+#[tokio::test]
+async fn a_panic_at_a_decision_is_a_500_too() {
+    let good = world_with(|builder| builder);
+    let request = http::Request::get(format!(
+        "/authorize?response_type=code&client_id=app&code_challenge={CHALLENGE}\
+         &code_challenge_method=S256"
+    ));
+    let request = request.body(bytes::Bytes::new()).unwrap();
+    let request = good.server.preauthorize(&request).await.unwrap();
+    let world = world_with(|builder| {
+        let builder = builder.clients(Arc::new(Panicking));
+        builder.device_codes(Arc::new(Panicking))
+    });
+    let refused = world.server.authorize(&request, "person-1").await;
+    let refused = refused.map_err(|error| error.error().clone());
+    assert_refused(refused, 500, ServerError);
+    let approved = world.server.approve_device("ABCD-EFGH", "person-1").await;
+    assert_refused(approved, 500, ServerError);
+    let denied = world.server.deny_device("ABCD-EFGH").await;
+    assert_refused(denied, 500, ServerError);
 }
 
 #[tokio::test]

@@ -109,6 +109,21 @@ async fn denied_expired_and_foreign() {
 }
 
 #[tokio::test]
+async fn a_person_who_left_meanwhile() {
+    let world = world();
+    let started = start(&world).await;
+    let approved = world.server.approve_device(started.user_code(), "person-1");
+    assert!(approved.await.unwrap());
+    assert!(world.owners.remove("ada"));
+    assert_refused(poll(&world, started.device_code()).await, 400, InvalidGrant);
+    assert_eq!(
+        world.tokens.dump()["access_tokens"],
+        serde_json::json!([]),
+        "nothing is issued"
+    );
+}
+
+#[tokio::test]
 async fn who_may_start() {
     let world = world();
     let public = form(&[("client_id", "public")]);

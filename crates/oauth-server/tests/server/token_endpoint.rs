@@ -98,7 +98,18 @@ async fn odd_forms() {
         let refused = world.server.token(&as_app(bad)).await;
         assert_refused(refused, 400, InvalidRequest);
     }
-    for scope in ["a%0Ab", "%22", "%5C", "%C3%A4", "admin", "read+admin"] {
+    for scope in [
+        "a%0Ab",
+        "%22",
+        "%5C",
+        "%C3%A4",
+        "admin",
+        "read+admin",
+        "%20",
+        "+read",
+        "read+",
+        "read++write",
+    ] {
         let refused = world.server.token(&as_app(&format!("scope={scope}"))).await;
         assert_refused(refused, 400, InvalidScope);
     }

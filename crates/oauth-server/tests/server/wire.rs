@@ -135,6 +135,9 @@ async fn metadata_tells_the_truth() {
         assert!(head.starts_with("http/1.1 401"), "{path}: {head}");
     }
     assert_eq!(metadata["response_types_supported"], json!([]));
+    let grants = metadata["grant_types_supported"].as_array().unwrap();
+    assert!(!grants.contains(&json!("authorization_code")), "{grants:?}");
+    assert!(grants.contains(&json!("client_credentials")), "{grants:?}");
     let (head, _) = exchange(address, 1, &post(path, "")).await;
     assert!(head.starts_with("http/1.1 405"), "{head}");
     let (head, _) = exchange(address, 1, &get("/elsewhere")).await;
@@ -234,6 +237,8 @@ async fn the_path_of_the_issuer() {
     let metadata = server.metadata();
     assert_eq!(metadata["token_endpoint"], "http://127.0.0.1/tenant/token");
     assert_eq!(metadata["response_types_supported"], json!(["code"]));
+    let grants = &metadata["grant_types_supported"];
+    assert_eq!(*grants, json!(["authorization_code"]));
     assert_eq!(metadata.get("device_authorization_endpoint"), None);
 
     let mut router = server.into_router(RfcApplication);
@@ -264,7 +269,12 @@ async fn authorization_endpoint() {
             _: &http::Request<Bytes>,
             authorization: &AuthorizationRequest,
         ) -> Response<Bytes> {
-            Response::new(authorization.client().id().to_owned().into())
+            let mut page = Response::new(authorization.client().id().to_owned().into());
+            if let Some(state) = authorization.state() {
+                let policy = state.parse().unwrap();
+                page.headers_mut().insert("content-security-policy", policy);
+            }
+            page
         }
     }
     let world = world();
@@ -280,6 +290,13 @@ async fn authorization_endpoint() {
         (page.status().as_u16(), &page.headers()["cache-control"]),
         (200, &"no-store".parse().unwrap())
     );
+    let header = |page: &Response<_>, name| page.headers()[name].to_str().unwrap().to_owned();
+    assert_eq!(header(&page, "x-frame-options"), "DENY");
+    assert_eq!(header(&page, "referrer-policy"), "no-referrer");
+    let policy = "content-security-policy";
+    assert_eq!(header(&page, policy), "frame-ancestors 'none'");
+    let own = answer(&format!("response_type=code&state=sandbox&{pkce}")).await;
+    assert_eq!(header(&own, policy), "sandbox", "the application's own");
     let body = page.into_body().collect().await.unwrap().to_bytes();
     assert_eq!(body, "app");
     let redirect = answer("response_type=token").await;
@@ -289,4 +306,5 @@ async fn authorization_endpoint() {
     let refused = answer("redirect_uri=https%3A%2F%2Fevil.example").await;
     assert_eq!(refused.status(), 400);
     assert!(!refused.headers().contains_key("location"));
+    assert_eq!(header(&refused, "x-frame-options"), "DENY");
 }

@@ -1,0 +1,216 @@
+//! Verifies secrets on blocking threads.
+
+use std::sync::Arc;
+
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::Semaphore;
+
+use super::{CHOSEN_SECRETS, MAX_SECRET, SecretCost, SecretHash};
+use crate::{BuildError, ContextError};
+
+/// Verifies secrets on blocking threads, a few at a time, so that a flood of them can take
+/// neither all memory nor the async threads. Its clones share that limit.
+///
+/// An application's own [`ResourceOwners`](crate::ResourceOwners) checks passwords with it:
+///
+/// ```
+/// use oauth_server::{SecretCost, SecretHash, Verifier};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let verifier = Verifier::new(SecretCost::LOW)?;
+/// let stored = SecretHash::chosen("her pass phrase", SecretCost::LOW)?;
+/// assert!(verifier.verify_password(&"her pass phrase".into(), Some(&stored)).await?);
+/// // Nobody of that name, for the same work:
+/// assert!(!verifier.verify_password(&"her pass phrase".into(), None).await?);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Verifier {
+    permits: Arc<Semaphore>,
+    dummy: SecretHash,
+    /// For every argon2id hash that was computed, how many permits were free meanwhile: work that
+    /// no answer shows.
+    #[cfg(test)]
+    hashed: Arc<std::sync::Mutex<Vec<usize>>>,
+}
+
+impl Verifier {
+    /// For an unknown name it computes a hash at `cost`, which is best that of the known ones.
+    ///
+    /// # Errors
+    ///
+    /// When there is no randomness.
+    pub fn new(cost: SecretCost) -> Result<Self, BuildError> {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(Self {
+            permits: Arc::new(Semaphore::new(threads)),
+            dummy: SecretHash::chosen("nobody knows this", cost)?,
+            #[cfg(test)]
+            hashed: Arc::default(),
+        })
+    }
+
+    /// Whether `password` fits the stored `hash`; none for an unknown person, which takes as
+    /// long. A password longer than 512 bytes fits nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the hashing thread fails, as it does while the runtime shuts down.
+    pub async fn verify_password(
+        &self,
+        password: &SecretString,
+        hash: Option<&SecretHash>,
+    ) -> Result<bool, ContextError> {
+        if password.expose_secret().len() > MAX_SECRET {
+            return Ok(false);
+        }
+        let hashes = hash.cloned().into_iter().collect();
+        self.compare(password, hashes, 1).await
+    }
+
+    /// Whether `secret` fits one of a client's `hashes`. A secret that is not a generated one
+    /// always costs the same number of argon2id hashes, so that the time tells neither whether
+    /// there was anything to compare it with nor how much.
+    pub(crate) async fn verify(
+        &self,
+        secret: &SecretString,
+        hashes: Vec<SecretHash>,
+    ) -> Result<bool, ContextError> {
+        self.compare(secret, hashes, CHOSEN_SECRETS).await
+    }
+
+    async fn compare(
+        &self,
+        secret: &SecretString,
+        hashes: Vec<SecretHash>,
+        cost: usize,
+    ) -> Result<bool, ContextError> {
+        let secret = secret.clone();
+        if hashes.iter().any(|hash| {
+            matches!(hash, SecretHash::Sha256(_)) && hash.verify(secret.expose_secret())
+        }) {
+            return Ok(true);
+        }
+        let mut slow: Vec<_> = hashes
+            .into_iter()
+            .filter(|hash| matches!(hash, SecretHash::Argon2id(_)))
+            .collect();
+        let real = slow.len();
+        slow.resize(cost.max(real), self.dummy.clone());
+        let permit = Arc::clone(&self.permits).acquire_owned().await;
+        let permit = permit.map_err(|error| ContextError::new("closed").with_source(error))?;
+        #[cfg(test)]
+        let verifier = self.clone();
+        let verified = tokio::task::spawn_blocking(move || {
+            // Held in the thread: a caller that goes away does not free the slot before the
+            // work is done.
+            let _permit = permit;
+            // All of them, whichever fits.
+            let fits = slow.iter().map(|hash| {
+                #[cfg(test)]
+                verifier.count();
+                hash.verify(secret.expose_secret())
+            });
+            let fits: Vec<_> = fits.collect();
+            fits.iter().take(real).any(|fits| *fits)
+        })
+        .await
+        .map_err(|error| ContextError::new("hashing failed").with_source(error))?;
+        Ok(verified)
+    }
+}
+
+#[cfg(test)]
+impl Verifier {
+    fn count(&self) {
+        let free = self.permits.available_permits();
+        crate::guard::lock(&self.hashed).push(free);
+    }
+
+    /// How many argon2id hashes were computed since the last call.
+    pub(crate) fn hashed(&self) -> usize {
+        std::mem::take(&mut *crate::guard::lock(&self.hashed)).len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{GeneratedSecret, guard::lock};
+
+    #[tokio::test]
+    async fn only_the_right_secret_fits() {
+        let verifier = Verifier::new(SecretCost::LOW).unwrap();
+        let generated = GeneratedSecret::generate().unwrap();
+        let hashes = vec![
+            SecretHash::chosen("chosen secret", SecretCost::LOW).unwrap(),
+            SecretHash::generated(&generated),
+        ];
+        for (secret, fits) in [
+            ("chosen secret", true),
+            (generated.expose(), true),
+            ("chosen secreT", false),
+            ("nobody knows this", false),
+        ] {
+            let fitting = verifier.verify(&secret.into(), hashes.clone()).await;
+            assert_eq!(fitting.unwrap(), fits, "{secret}");
+        }
+        let dummy = verifier.verify(&"nobody knows this".into(), vec![]).await;
+        assert!(!dummy.unwrap(), "the dummy hash opens no door");
+    }
+
+    #[tokio::test]
+    async fn every_attempt_costs_two_hashes() {
+        let verifier = Verifier::new(SecretCost::LOW).unwrap();
+        let chosen = SecretHash::chosen("chosen secret", SecretCost::LOW).unwrap();
+        let generated = SecretHash::generated(&GeneratedSecret::generate().unwrap());
+        for (name, hashes) in [
+            ("nothing to compare with", vec![]),
+            ("a chosen secret", vec![chosen.clone()]),
+            ("two chosen secrets", vec![chosen.clone(), chosen]),
+            ("a generated secret", vec![generated]),
+        ] {
+            for secret in ["wrong", "chosen secret"] {
+                let fits = verifier.verify(&secret.into(), hashes.clone()).await;
+                let fitting = secret == "chosen secret" && name.contains("chosen");
+                assert_eq!(fits.unwrap(), fitting, "{name}");
+                assert_eq!(verifier.hashed(), 2, "{name}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_unknown_person_costs_what_a_known_one_does() {
+        let verifier = Verifier::new(SecretCost::LOW).unwrap();
+        let chosen = SecretHash::chosen("chosen secret", SecretCost::LOW).unwrap();
+        let long = "x".repeat(MAX_SECRET + 1);
+        for (password, hash, outcome) in [
+            ("chosen secret", Some(&chosen), (true, 1)),
+            ("wrong", Some(&chosen), (false, 1)),
+            ("nobody knows this", None, (false, 1)),
+            (&long, Some(&chosen), (false, 0)),
+        ] {
+            let fits = verifier.verify_password(&password.into(), hash).await;
+            assert_eq!((fits.unwrap(), verifier.hashed()), outcome);
+        }
+    }
+
+    #[tokio::test]
+    async fn no_hash_is_computed_without_a_permit() {
+        let mut verifier = Verifier::new(SecretCost::LOW).unwrap();
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        assert_eq!(verifier.permits.available_permits(), threads);
+        verifier.permits = Arc::new(Semaphore::new(1));
+        let mut flood = tokio::task::JoinSet::new();
+        for _ in 0..64 {
+            let verifier = verifier.clone();
+            flood.spawn(async move { verifier.verify(&"wrong".into(), vec![]).await.unwrap() });
+        }
+        assert_eq!(flood.join_all().await, [false; 64]);
+        // Whoever hashes holds the only permit.
+        assert_eq!(*lock(&verifier.hashed), [0; 128]);
+        assert_eq!(verifier.permits.available_permits(), 1);
+    }
+}
