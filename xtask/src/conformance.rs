@@ -1,9 +1,15 @@
 //! `cargo xtask conformance`: the suite over the table of targets.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    fmt::Write as _,
+    fs::File,
+    io::{self, Write as _},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use oauth_conformance::{Catalogue, Run, Status, Target, cases, json, matrix};
+use oauth_conformance::{Catalogue, Run, Status, Target, json, matrix};
 
 use crate::targets;
 
@@ -16,7 +22,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "ID")]
     case: Option<String>,
     /// Shows every row and which targets have a case for it, and runs nothing
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["case", "json"])]
     list: bool,
     /// Writes the results to FILE
     #[arg(long, value_name = "FILE")]
@@ -24,15 +30,21 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
-    let targets = choose(&arguments.provider)?;
+    let mut run = Run::new(choose(&arguments.provider)?);
     if arguments.list {
-        return list(&targets);
+        return show(&list(&run, &Catalogue::load()?)?);
     }
-    let mut run = Run::new(targets);
     if let Some(id) = &arguments.case {
         run = run.only(id);
     }
     let total = run.len()?;
+    // Before the run: a path that cannot be written should not cost one.
+    let file = match &arguments.json {
+        Some(path) => {
+            Some(File::create(path).map_err(|error| format!("{}: {error}", path.display()))?)
+        }
+        None => None,
+    };
     let bar = ProgressBar::new(u64::try_from(total).unwrap_or(u64::MAX));
     // The template is a constant of this program; without it the bar looks plainer.
     if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} {msg}") {
@@ -47,10 +59,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
         bar.inc(1);
     }))?;
     bar.finish_and_clear();
-    print!("{}", matrix(&report));
-    if let Some(path) = &arguments.json {
-        std::fs::write(path, format!("{:#}\n", json(&report)))
-            .map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
+    show(&matrix(&report))?;
+    if let Some(mut file) = file {
+        writeln!(file, "{:#}", json(&report))
+            .map_err(|error| format!("the results cannot be written: {error}"))?;
     }
     let unexplained = report
         .events
@@ -80,18 +92,29 @@ fn choose(names: &[String]) -> Result<Vec<Arc<dyn Target>>, String> {
         .collect())
 }
 
-fn list(targets: &[Arc<dyn Target>]) -> Result<(), String> {
-    let everywhere: Vec<_> = cases().iter().map(|case| case.id).collect();
+/// Prints to standard output; whoever reads only the first lines has what they want.
+fn show(text: &str) -> Result<(), String> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(format!("standard output: {error}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Every row, its level, and the targets that have a case for it; in parentheses those that skip it.
+fn list(run: &Run, catalogue: &Catalogue) -> Result<String, String> {
+    let planned = run.planned()?;
+    let mut text = String::new();
     let mut claimed = 0;
-    let catalogue = Catalogue::load()?;
     for row in catalogue.rows() {
-        let on: Vec<_> = targets
+        let on: Vec<_> = planned
             .iter()
-            .filter(|target| {
-                everywhere.contains(&row.id.as_str())
-                    || target.cases().iter().any(|case| case.id == row.id)
+            .filter(|planned| planned.id == row.id)
+            .map(|planned| match planned.skipped {
+                None => planned.target.clone(),
+                Some(_) => format!("({})", planned.target),
             })
-            .map(|target| target.name())
             .collect();
         claimed += usize::from(!on.is_empty());
         let on = if on.is_empty() {
@@ -99,13 +122,19 @@ fn list(targets: &[Arc<dyn Target>]) -> Result<(), String> {
         } else {
             on.join(" ")
         };
-        println!(
+        // Writing into a String cannot fail.
+        let _ = writeln!(
+            text,
             "{:<8}{:<8}{:<45.45} {on}",
             row.id,
             row.level.to_string(),
             row.title
         );
     }
-    println!("{claimed} of {} rows have a case", catalogue.rows().len());
-    Ok(())
+    let _ = writeln!(
+        text,
+        "{claimed} of {} rows have a case",
+        catalogue.rows().len()
+    );
+    Ok(text)
 }

@@ -12,6 +12,7 @@
 
 mod conformance;
 mod dependencies;
+mod hostile;
 mod targets;
 mod test;
 
@@ -40,7 +41,10 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
-        Command::Conformance(arguments) => conformance::run(&arguments),
+        Command::Conformance(arguments) => match hostile::run_again() {
+            Some(code) => return code,
+            None => conformance::run(&arguments),
+        },
         Command::Test(arguments) => test::run(&arguments),
     };
     match result {

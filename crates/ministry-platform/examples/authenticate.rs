@@ -29,7 +29,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let again = authentication.authenticate().await?;
     println!("kept: {}", again.access_token() == token.access_token());
 
-    authentication.invalidate_token(authentication.client().client_id())?;
+    authentication.invalidate_token(authentication.core().client_id())?;
     let other = authentication.authenticate().await?;
     println!(
         "another one: {}",

@@ -24,10 +24,9 @@ use std::{fmt, sync::Arc};
 use bytes::Bytes;
 use oauth_core::{
     AccessToken, Client, ErrorCode, Provider, RetryPolicy, Scopes, Token, TokenSet, UserInfo,
-    clock::Clock, grant,
+    clock::Clock, grant, json_object,
 };
 use secrecy::SecretString;
-use serde_json::{Map, Value};
 
 use crate::{Api, Error, ErrorKind, MinistryPlatform};
 pub use builder::AuthenticationBuilder;
@@ -183,7 +182,8 @@ impl Authentication {
     }
 
     /// Forgets the tokens of a client id, so that the next call to authenticate goes to the
-    /// server; for the configured client id, that is the default user's too.
+    /// server. The users' tokens are those of the configured client id: the default user's and
+    /// the one that looks client secrets up.
     ///
     /// # Errors
     /// [`ErrorKind::NotCached`] when there is none for this id.
@@ -191,7 +191,9 @@ impl Authentication {
         let mut known =
             ClientId::new(client_id).is_ok_and(|id| self.0.tokens.remove(&Identity::Client(id)));
         if client_id == self.0.client.client_id() {
-            known |= self.0.tokens.remove(&Identity::User);
+            for user in [Identity::User, Identity::Lookup] {
+                known |= self.0.tokens.remove(&user);
+            }
         }
         if known {
             Ok(())
@@ -214,7 +216,7 @@ impl Authentication {
             .body(Bytes::new())
             .map_err(|_| Error::usage("the base URL is not one that HTTP can ask for"))?;
         match self.call(self.resolve(request)?, token).await {
-            Ok(response) => match serde_json::from_slice::<Map<String, Value>>(response.body()) {
+            Ok(response) => match json_object(&response) {
                 Ok(claims) if claims.contains_key("sub") => Ok(true),
                 _ => Err(Error::protocol("the answer says nothing about the user")),
             },
@@ -229,7 +231,8 @@ impl Authentication {
     /// The claims about a token's user: `sub` is the `User_GUID`.
     ///
     /// # Errors
-    /// [`ErrorKind::Refused`] when the token is dead or was granted without `openid`.
+    /// [`ErrorKind::Refused`] when the token is dead, which a new one mends
+    /// ([`Recovery::Renew`](oauth_core::Recovery::Renew)), or was granted without `openid`.
     pub async fn userinfo(&self, token: &AccessToken) -> Result<UserInfo, Error> {
         Ok(self.0.client.userinfo(token).await?)
     }
@@ -265,7 +268,7 @@ impl Authentication {
     /// The core's client under it, for what has no method here: authorization requests, their
     /// codes, refreshes.
     #[must_use]
-    pub fn client(&self) -> &Client {
+    pub fn core(&self) -> &Client {
         &self.0.client
     }
 

@@ -36,7 +36,8 @@ pub enum ErrorKind {
     Server,
     /// An answer came that is not one: an HTML page, wrong types, a redirect.
     Protocol,
-    /// The server refused the request.
+    /// The server refused the request; with a dead access token
+    /// [`recovery`](Error::recovery) is [`Recovery::Renew`].
     Refused,
     /// The server refused user name, password, client id or client secret of the password grant.
     LoginRefused,

@@ -8,8 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::HeaderMap;
 use oauth_core::{
-    AccessToken, Capabilities, Capability, ClientAuthMethod, EndpointKind, Endpoints, ErrorCode,
-    OAuthError, Provider, TokenContext, TokenReader, TokenSet, challenges,
+    AccessToken, Capabilities, Capability, ClientAuthMethod, EndpointKind, Endpoints, OAuthError,
+    Provider, TokenContext, TokenReader, TokenSet,
 };
 use serde_json::{Map, Value};
 use url::Url;
@@ -38,7 +38,7 @@ const SHORTEST_LIFETIME: u64 = 30;
 /// | the issuer of older servers is `Forms` | [`with_issuer`](Self::with_issuer) |
 /// | Basic is read without form-encoding | [`with_client_authentication`](Self::with_client_authentication) with [`ClientAuthMethod::BasicRaw`] |
 ///
-/// The introspection endpoint is there but no capability: no client is known to use it.
+/// Introspection is advertised by the platform; no client is known to use it.
 ///
 /// ```
 /// use ministry_platform::{MinistryPlatform, oauth_core::Provider};
@@ -127,6 +127,7 @@ impl Provider for MinistryPlatform {
             Capability::AuthorizationCode,
             Capability::RefreshToken,
             Capability::Revocation,
+            Capability::Introspection,
             Capability::UserInfo,
             Capability::Discovery,
             Capability::ScopeAtToken,
@@ -161,7 +162,7 @@ impl Provider for MinistryPlatform {
     ) -> Option<OAuthError> {
         OAuthError::from_response(response)
             .or_else(|| message::refusal(endpoint, response))
-            .or_else(|| bearer_challenge(response.headers()))
+            .or_else(|| OAuthError::from_challenge(response.headers()))
     }
 
     fn authorize_request(
@@ -199,19 +200,6 @@ fn usable_lifetime(members: &mut Map<String, Value>) {
         Some(seconds) if (0.0..30.0).contains(&seconds) => *value = SHORTEST_LIFETIME.into(),
         Some(_) => {}
     }
-}
-
-/// The refusal in `WWW-Authenticate` (RFC 6750 §3).
-fn bearer_challenge(headers: &HeaderMap) -> Option<OAuthError> {
-    let all = challenges(headers);
-    let bearer = all
-        .iter()
-        .find(|challenge| challenge.scheme() == "bearer")?;
-    let error = OAuthError::new(ErrorCode::new(bearer.parameter("error")?));
-    Some(match bearer.parameter("error_description") {
-        Some(description) => error.with_description(description),
-        None => error,
-    })
 }
 
 #[cfg(test)]

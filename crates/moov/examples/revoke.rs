@@ -22,14 +22,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let call = || Call::new(EndpointKind::Other("ping"), Replay::Always);
     println!(
         "before: {}",
-        client.as_core().send(ping.clone(), call()).await?.status()
+        client.core().send(ping.clone(), call()).await?.status()
     );
 
     client
         .revoke_access_token(RevokeAccessToken::access_token(token.access_token()))
         .await?;
     let error = client
-        .as_core()
+        .core()
         .send(ping, call())
         .await
         .err()

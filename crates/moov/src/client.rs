@@ -126,7 +126,7 @@ impl Client {
 
     /// The client in the core's terms.
     #[must_use]
-    pub fn as_core(&self) -> &oauth_core::Client {
+    pub fn core(&self) -> &oauth_core::Client {
         &self.0
     }
 }

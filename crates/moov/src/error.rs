@@ -120,7 +120,7 @@ impl Error {
 
     /// The error in the core's terms, with its OAuth code.
     #[must_use]
-    pub fn as_core(&self) -> &oauth_core::Error {
+    pub fn core(&self) -> &oauth_core::Error {
         &self.0
     }
 }

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use http::StatusCode;
-use oauth_core::{EndpointKind, ErrorCode, OAuthError};
+use oauth_core::{EndpointKind, ErrorCode, OAuthError, json_object};
 use serde_json::{Map, Value};
 
 /// The longest message of a field that is kept, in characters.
@@ -18,7 +18,7 @@ pub(crate) fn unprocessable(
     if response.status() != StatusCode::UNPROCESSABLE_ENTITY {
         return None;
     }
-    let members: Map<String, Value> = serde_json::from_slice(response.body()).ok()?;
+    let members = json_object(response).ok()?;
     if members.is_empty() || members.contains_key("error") {
         return None;
     }

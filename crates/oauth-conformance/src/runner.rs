@@ -1,6 +1,6 @@
 //! Runs cases on targets: every case with a fresh context, several at a time.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt, StreamExt, stream};
 use oauth_core::ReqwestTransport;
@@ -124,6 +124,24 @@ impl Run {
         })
     }
 
+    /// What [`Run::start`] would run, and what it would skip.
+    ///
+    /// # Errors
+    /// As [`Run::start`]; and when a target's provider cannot be built.
+    pub fn planned(&self) -> Result<Vec<Planned>, String> {
+        let plan = self.plan(&Catalogue::load()?)?;
+        plan.into_iter()
+            .map(|(target, case)| {
+                let skipped = missing(&*target, case)?;
+                Ok(Planned {
+                    id: case.id,
+                    target: target.name().to_owned(),
+                    skipped,
+                })
+            })
+            .collect()
+    }
+
     fn plan(&self, catalogue: &Catalogue) -> Result<Plan, String> {
         if let Some(id) = &self.only
             && catalogue.get(id).is_none()
@@ -132,8 +150,9 @@ impl Run {
                 "{id} is not in the catalogue; `cargo xtask conformance --list` shows what is"
             ));
         }
-        let mut plan = Vec::new();
+        let mut plan: Plan = Vec::new();
         for target in &self.targets {
+            let mut claimed = BTreeSet::new();
             for case in cases().into_iter().chain(target.cases()) {
                 if catalogue.get(case.id).is_none() {
                     return Err(format!(
@@ -141,7 +160,11 @@ impl Run {
                         case.id
                     ));
                 }
-                // Rows about servers are not the business of a client's provider.
+                if !claimed.insert(case.id) {
+                    return Err(format!("two cases claim {} on {}", case.id, target.name()));
+                }
+                // Rows about servers are not the business of a client's provider: no part of its
+                // plan, rather than a hundred skips.
                 let of_servers = case.needs.contains(&Need::Server);
                 if of_servers && target.lacks().contains(&Need::Server) {
                     continue;
@@ -152,12 +175,24 @@ impl Run {
             }
         }
         if plan.is_empty() {
-            return Err("no case claims that row on these targets".to_owned());
+            return Err("no case claims that row on these targets; rows about servers run only on a target that is one".to_owned());
         }
         let order: Vec<&str> = catalogue.rows().map(|row| row.id.as_str()).collect();
         plan.sort_by_key(|(_, case)| order.iter().position(|id| *id == case.id));
         Ok(plan)
     }
+}
+
+/// A case of the plan, and why it would be skipped.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Planned {
+    /// The row's id.
+    pub id: &'static str,
+    /// The target's name.
+    pub target: String,
+    /// What the target lacks, if the case would be skipped.
+    pub skipped: Option<String>,
 }
 
 impl Report {
@@ -179,8 +214,9 @@ impl Report {
 async fn run(target: Arc<dyn Target>, case: Case, transport: ReqwestTransport) -> Event {
     let name = target.name().to_owned();
     let status = match missing(&*target, case) {
-        Some(reason) => Status::Skipped(reason),
-        None => {
+        Err(why) => Status::Failed(why),
+        Ok(Some(reason)) => Status::Skipped(reason),
+        Ok(None) => {
             let case = AssertUnwindSafe((case.run)(Context::new(target, transport))).catch_unwind();
             match tokio::time::timeout(DEADLINE, case).await {
                 Ok(Ok(Ok(()))) => Status::Passed,
@@ -198,17 +234,66 @@ async fn run(target: Arc<dyn Target>, case: Case, transport: ReqwestTransport) -
 }
 
 /// The first need that the target does not meet.
-fn missing(target: &dyn Target, case: Case) -> Option<String> {
-    let capabilities = target
+///
+/// # Errors
+/// A text when its provider cannot be built: nothing is known of what it can do, and a case that
+/// were skipped for that would hide it.
+fn missing(target: &dyn Target, case: Case) -> Result<Option<String>, String> {
+    let provider = target
         .provider("http://127.0.0.1:9")
-        .map(|provider| provider.capabilities())
-        .unwrap_or_default();
-    case.needs
+        .map_err(|error| format!("the target's provider cannot be built: {error}"))?;
+    let capabilities = provider.capabilities();
+    let can = |capability| capabilities.contains(capability);
+    Ok(case
+        .needs
         .iter()
-        .find(|need| {
-            !meets(target, **need, |capability| {
-                capabilities.contains(capability)
-            })
-        })
-        .map(ToString::to_string)
+        .find(|need| !meets(target, **need, can))
+        .map(ToString::to_string))
+}
+
+#[cfg(test)]
+mod tests {
+    use oauth_core::{Error, Provider};
+
+    use super::*;
+    use crate::Credentials;
+
+    #[derive(Debug)]
+    struct Broken;
+
+    impl Target for Broken {
+        fn name(&self) -> &str {
+            "broken"
+        }
+
+        fn provider(&self, _: &str) -> Result<Arc<dyn Provider>, Error> {
+            Err(Error::usage("not today"))
+        }
+
+        fn credentials(&self) -> Credentials {
+            Credentials::new("id", "secret")
+        }
+    }
+
+    #[tokio::test]
+    async fn a_provider_that_cannot_be_built_fails_every_case() {
+        let report = Run::new(vec![Arc::new(Broken)])
+            .start(|_| {})
+            .await
+            .unwrap();
+        let (passed, failed, skipped) = report.counts();
+        assert!(
+            failed > 0 && (passed, skipped) == (0, 0),
+            "{passed} {failed} {skipped}"
+        );
+    }
+
+    #[test]
+    fn a_row_is_claimed_once_on_a_target_and_an_unknown_one_is_refused() {
+        let run = || Run::new(vec![Arc::new(Broken)]);
+        let planned = run().planned().unwrap_err();
+        assert!(planned.contains("not today"), "{planned}");
+        assert!(run().only("XXX-01").len().is_err());
+        assert!(run().only("STK-01").len().unwrap_err().contains("server"));
+    }
 }

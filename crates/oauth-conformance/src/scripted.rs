@@ -138,6 +138,8 @@ enum How {
     Silence,
     /// The connection is closed without a byte.
     Close,
+    /// The connection is reset without a byte.
+    Reset,
     /// The head, then blanks until the client closes the connection.
     Endless,
 }
@@ -188,6 +190,15 @@ impl Reply {
     pub fn close() -> Self {
         Self {
             how: How::Close,
+            ..Self::new(0)
+        }
+    }
+
+    /// No answer, and the connection is reset (RFC 9293 §3.5.2), not closed.
+    #[must_use]
+    pub fn reset() -> Self {
+        Self {
+            how: How::Reset,
             ..Self::new(0)
         }
     }
@@ -393,6 +404,10 @@ async fn answer(stream: &mut TcpStream, reply: &Reply) -> io::Result<bool> {
             // Until the client gives up, or the server is dropped.
             let mut byte = [0];
             while stream.read(&mut byte).await? > 0 {}
+            Ok(false)
+        }
+        How::Reset => {
+            stream.set_zero_linger()?;
             Ok(false)
         }
         How::Close | How::Endless => Ok(false),

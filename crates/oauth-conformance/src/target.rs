@@ -45,9 +45,10 @@ pub trait Target: fmt::Debug + Send + Sync + 'static {
     /// Who the client is, at the counterpart and everywhere else.
     fn credentials(&self) -> Credentials;
 
-    /// Of what every provider has, what this one does not: see [`Need`].
+    /// What this target does not have: see [`Need`]. Without a word of its own it has no
+    /// counterpart ([`Target::start`]) and is no server.
     fn lacks(&self) -> Vec<Need> {
-        Vec::new()
+        vec![Need::Counterpart, Need::Server]
     }
 
     /// A token answer of this provider, with this access token; the suite bends it further.
@@ -244,6 +245,10 @@ pub struct Server {
     pub limited: ServerClient,
     /// May not use client credentials.
     pub code_only: ServerClient,
+    /// May use the code grant without PKCE.
+    pub without_pkce: ServerClient,
+    /// Registered for `client_secret_basic` (RFC 7591 §2).
+    pub basic_only: ServerClient,
     /// Id and secret of characters that form encoding changes.
     pub odd: ServerClient,
     /// Exists, but is switched off.
@@ -275,6 +280,8 @@ impl Server {
             public: ServerClient::new("pub", ""),
             limited: ServerClient::new("limited", "limited-secret"),
             code_only: ServerClient::new("code-only", "code-only-secret"),
+            without_pkce: ServerClient::new("without-pkce", "without-pkce-secret"),
+            basic_only: ServerClient::new("basic-only", "basic-only-secret"),
             odd: ServerClient::new("an:identifier", "+%&+ =/sören"),
             disabled: ServerClient::new("disabled", "disabled-secret"),
             resource_server: ServerClient::new("rs", "rs-secret"),

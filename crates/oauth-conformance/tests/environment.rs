@@ -3,8 +3,8 @@
 
 use std::{env, process::Command, sync::Arc};
 
-use oauth_conformance::{Credentials, Run, Target, matrix};
-use oauth_core::{Endpoints, Error, GenericProvider, Provider};
+use oauth_conformance::{Credentials, Run, Target, environment::HOSTILE, matrix};
+use oauth_core::{Capability, Endpoints, Error, GenericProvider, Provider};
 
 #[derive(Debug)]
 struct Plain;
@@ -15,35 +15,15 @@ impl Target for Plain {
     }
 
     fn provider(&self, base: &str) -> Result<Arc<dyn Provider>, Error> {
-        Ok(Arc::new(GenericProvider::new(Endpoints::new(&format!(
-            "{base}/token"
-        ))?)))
+        let provider = GenericProvider::new(Endpoints::new(&format!("{base}/token"))?);
+        let capabilities = provider.capabilities().with(Capability::Discovery);
+        Ok(Arc::new(provider.with_capabilities(capabilities)))
     }
 
     fn credentials(&self) -> Credentials {
         Credentials::new("svc", "svc-secret")
     }
 }
-
-/// Variables with which other libraries switch off TLS checks or https, and proxies that are none.
-const HOSTILE: [(&str, &str); 16] = [
-    ("OAUTHLIB_INSECURE_TRANSPORT", "1"),
-    ("OAUTHLIB_RELAX_TOKEN_SCOPE", "1"),
-    ("AUTHLIB_INSECURE_TRANSPORT", "1"),
-    ("OAUTH_INSECURE_TRANSPORT", "1"),
-    ("OAUTH_ALLOW_HTTP", "1"),
-    ("NODE_TLS_REJECT_UNAUTHORIZED", "0"),
-    ("PYTHONHTTPSVERIFY", "0"),
-    ("CURL_INSECURE", "1"),
-    ("SSL_VERIFY", "0"),
-    ("REQWEST_DANGER_ACCEPT_INVALID_CERTS", "1"),
-    ("HTTP_PROXY", "http://127.0.0.1:9"),
-    ("http_proxy", "http://127.0.0.1:9"),
-    ("HTTPS_PROXY", "http://127.0.0.1:9"),
-    ("ALL_PROXY", "http://127.0.0.1:9"),
-    ("all_proxy", "http://127.0.0.1:9"),
-    ("NO_PROXY", ""),
-];
 
 #[test]
 fn no_variable_weakens_anything() {

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use oauth_conformance::{Credentials, Need, Run, Target, matrix};
-use oauth_core::{Endpoints, Error, GenericProvider, Provider};
+use oauth_conformance::{Credentials, Run, Target, matrix};
+use oauth_core::{Capability, Endpoints, Error, GenericProvider, Provider};
 
 #[derive(Debug)]
 struct Plain;
@@ -21,15 +21,13 @@ impl Target for Plain {
             .with_device_authorization(&format!("{base}/device_authorization"))?
             .with_userinfo(&format!("{base}/userinfo"))?
             .with_issuer(base);
-        Ok(Arc::new(GenericProvider::new(endpoints)))
+        let provider = GenericProvider::new(endpoints);
+        let capabilities = provider.capabilities().with(Capability::Discovery);
+        Ok(Arc::new(provider.with_capabilities(capabilities)))
     }
 
     fn credentials(&self) -> Credentials {
         Credentials::new("svc", "svc-secret").with_public_client("pub")
-    }
-
-    fn lacks(&self) -> Vec<Need> {
-        vec![Need::Counterpart, Need::Server]
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use oauth_conformance::{Counterpart, Credentials, Run, Server, Status, Target, matrix};
+use oauth_conformance::{Counterpart, Credentials, Need, Run, Server, Status, Target, matrix};
 use oauth_core::{Endpoints, Error, GenericProvider, Provider};
 use oauth_emulators::Emulator;
 
@@ -24,6 +24,10 @@ impl Target for Rfc {
 
     fn credentials(&self) -> Credentials {
         Credentials::new("svc", "svc-secret").with_public_client("pub")
+    }
+
+    fn lacks(&self) -> Vec<Need> {
+        Vec::new()
     }
 
     async fn start(&self) -> Result<Counterpart, String> {

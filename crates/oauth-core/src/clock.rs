@@ -11,7 +11,7 @@
 
 use std::{
     fmt::Debug,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, LazyLock, Mutex, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -31,20 +31,18 @@ pub trait Clock: Debug + Send + Sync + 'static {
 }
 
 /// The clock of the operating system, sleeping on tokio's timer.
-#[derive(Debug, Clone, Copy)]
-pub struct SystemClock(Instant);
+#[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
+pub struct SystemClock;
+
+/// One origin for the process, so that a deadline means the same to every client in it.
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 impl SystemClock {
     /// The system's clock.
     #[must_use]
     pub fn new() -> Self {
-        Self(Instant::now())
-    }
-}
-
-impl Default for SystemClock {
-    fn default() -> Self {
-        Self::new()
+        Self
     }
 }
 
@@ -55,7 +53,7 @@ impl Clock for SystemClock {
     }
 
     fn monotonic(&self) -> Duration {
-        self.0.elapsed()
+        START.elapsed()
     }
 
     async fn sleep(&self, duration: Duration) {

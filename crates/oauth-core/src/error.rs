@@ -1,7 +1,8 @@
 //! One error for the crate: what went wrong, where, and what a program can do about it.
 //!
-//! No answer's body, token, secret, code or query string is ever in an error's `Display`, `Debug`
-//! or source chain.
+//! No token, secret, code, query string or body is ever in an error's `Display`, `Debug` or source
+//! chain. Of an answer's text there is what the server says in `error` and `error_description`:
+//! without control characters, cut to 256 characters, the secrets of the request masked.
 //!
 //! ```
 //! use oauth_core::{Error, ErrorKind, Recovery};
@@ -18,7 +19,7 @@ use std::{borrow::Cow, error::Error as StdError, fmt, time::Duration};
 use http::StatusCode;
 use secrecy::SecretString;
 
-use crate::{provider::EndpointKind, transport::TransportError};
+use crate::{RefreshToken, provider::EndpointKind, transport::TransportError};
 use oauth::mask_text;
 pub use oauth::{ErrorCode, OAuthError};
 pub(crate) use oauth::{clean, clean_header};
@@ -41,12 +42,15 @@ pub enum ErrorKind {
 
 /// What a program can do about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Recovery {
     /// Try again, not before `after` when the server named a time. Every token is kept.
     Retry {
         /// How long the server asked to wait.
         after: Option<Duration>,
     },
+    /// The access token is dead: refresh it, or ask for a new one with the grant that gave it.
+    Renew,
     /// The grant is dead: the user must authorize again.
     Reauthorize,
     /// The client is set up wrongly: its id, secret, redirect URI, scopes or endpoints.
@@ -67,6 +71,7 @@ struct Repr {
     oauth: Option<OAuthError>,
     retry_after: Option<Duration>,
     request_id: Option<String>,
+    refresh_token: Option<RefreshToken>,
     source: Option<TransportError>,
 }
 
@@ -124,6 +129,7 @@ impl Error {
             oauth: None,
             retry_after: None,
             request_id: None,
+            refresh_token: None,
             source: None,
         }))
     }
@@ -174,6 +180,13 @@ impl Error {
     #[must_use]
     pub fn transport_error(&self) -> Option<&TransportError> {
         self.0.source.as_ref()
+    }
+
+    /// The refresh token of an answer that was no answer otherwise. The server has issued it and
+    /// may have ended the one before it: store it in its place.
+    #[must_use]
+    pub fn refresh_token(&self) -> Option<&RefreshToken> {
+        self.0.refresh_token.as_ref()
     }
 
     /// Whether nothing can have reached the server, so that even a one-time input is unspent.
@@ -227,6 +240,14 @@ impl Error {
         self
     }
 
+    /// Sets the code of a refusal, where the caller knows better than the server's words what was
+    /// refused; any other error stays as it is.
+    #[must_use]
+    pub fn with_code(mut self, code: ErrorCode) -> Self {
+        self.0.oauth = self.0.oauth.map(|oauth| oauth.with_code(code));
+        self
+    }
+
     pub(crate) fn with_oauth(mut self, error: Option<OAuthError>) -> Self {
         self.0.oauth = error;
         self
@@ -234,6 +255,11 @@ impl Error {
 
     pub(crate) fn with_retry_after(mut self, wait: Option<Duration>) -> Self {
         self.0.retry_after = wait;
+        self
+    }
+
+    pub(crate) fn with_refresh_token(mut self, token: Option<RefreshToken>) -> Self {
+        self.0.refresh_token = token;
         self
     }
 
@@ -284,6 +310,7 @@ impl fmt::Debug for Error {
             .field("oauth", &self.0.oauth)
             .field("retry_after", &self.0.retry_after)
             .field("request_id", &self.0.request_id)
+            .field("refresh_token", &self.0.refresh_token)
             .field("source", &self.0.source)
             .finish()
     }

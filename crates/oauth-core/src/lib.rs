@@ -26,7 +26,7 @@ pub use provider::{
     Capabilities, Capability, EndpointKind, EndpointRequest, EndpointUrl, Endpoints,
     GenericProvider, Provider,
 };
-pub use response::{TokenContext, TokenReader, retry_after};
+pub use response::{TokenContext, TokenReader, json_object, retry_after};
 pub use retry::{Jitter, Replay, RetryPolicy};
 pub use scope::Scopes;
 pub use secrecy;

@@ -43,7 +43,6 @@ use http::HeaderMap;
 use crate::{
     AccessToken, ClientAuthMethod, Error, OAuthError, RetryPolicy, TokenSet,
     response::{self, TokenContext, TokenReader},
-    www_authenticate,
 };
 pub use capabilities::{Capabilities, Capability};
 pub use endpoints::{EndpointKind, EndpointUrl, Endpoints};
@@ -95,7 +94,7 @@ pub trait Provider: Debug + Send + Sync + 'static {
     ) -> Option<OAuthError> {
         let _ = endpoint;
         OAuthError::from_response(response)
-            .or_else(|| www_authenticate::bearer_error(response.headers()))
+            .or_else(|| OAuthError::from_challenge(response.headers()))
     }
 
     /// Puts a token into the headers of an API call (RFC 6750 §2.1).

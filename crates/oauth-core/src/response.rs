@@ -14,7 +14,8 @@ use http::{HeaderMap, header};
 use serde_json::{Map, Value};
 
 use crate::{AccessToken, Error, OAuthError, RefreshToken, Scopes, TokenSet, error::clean};
-pub(crate) use json::{form_object, json_object};
+pub(crate) use json::form_object;
+pub use json::json_object;
 pub(crate) use number::seconds as lifetime;
 pub use time::retry_after;
 
@@ -169,7 +170,13 @@ impl<'a> TokenReader<'a> {
         {
             return Err(Error::oauth(error));
         }
+        // Whatever else is wrong with the answer: the server may have ended the old one for this.
+        let rotated = match members.get("refresh_token") {
+            Some(Value::String(text)) => RefreshToken::new(text).ok(),
+            _ => None,
+        };
         self.read_members(members)
+            .map_err(|error| error.with_refresh_token(rotated))
     }
 
     fn read_members(&self, mut members: Map<String, Value>) -> Result<TokenSet, Error> {

@@ -77,8 +77,6 @@ pub enum TransportErrorKind {
     TooLarge,
     /// The answer is coded in a way that was not asked for.
     Coding,
-    /// The request was sent elsewhere: a redirect was followed in spite of the rules.
-    Redirected,
     /// The request could not be built.
     Request,
 }
@@ -91,7 +89,6 @@ impl TransportErrorKind {
             Self::Interrupted => "the connection broke or the answer was cut",
             Self::TooLarge => "the answer is larger than the limit",
             Self::Coding => "the answer has a content coding that was not asked for",
-            Self::Redirected => "the HTTP client followed a redirect; build it with redirects off",
             Self::Request => "the request could not be built",
         }
     }
@@ -137,9 +134,7 @@ impl TransportError {
     pub(crate) fn is_protocol(&self) -> bool {
         matches!(
             self.kind,
-            TransportErrorKind::TooLarge
-                | TransportErrorKind::Coding
-                | TransportErrorKind::Redirected
+            TransportErrorKind::TooLarge | TransportErrorKind::Coding
         )
     }
 }

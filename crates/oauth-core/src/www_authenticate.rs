@@ -55,15 +55,18 @@ pub fn challenges(headers: &HeaderMap) -> Vec<Challenge> {
         .collect()
 }
 
-/// The refusal of a protected resource (RFC 6750 §3).
-pub(crate) fn bearer_error(headers: &HeaderMap) -> Option<OAuthError> {
-    let all = challenges(headers);
-    let bearer = all.iter().find(|challenge| challenge.scheme == "bearer")?;
-    let error = OAuthError::new(ErrorCode::new(bearer.parameter("error")?));
-    Some(match bearer.parameter("error_description") {
-        Some(description) => error.with_description(description),
-        None => error,
-    })
+impl OAuthError {
+    /// The refusal of a protected resource, in the Bearer challenge of its answer (RFC 6750 §3).
+    #[must_use]
+    pub fn from_challenge(headers: &HeaderMap) -> Option<Self> {
+        let all = challenges(headers);
+        let bearer = all.iter().find(|challenge| challenge.scheme == "bearer")?;
+        let error = Self::new(ErrorCode::new(bearer.parameter("error")?));
+        Some(match bearer.parameter("error_description") {
+            Some(description) => error.with_description(description),
+            None => error,
+        })
+    }
 }
 
 struct Parser<'a> {

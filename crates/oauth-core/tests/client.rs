@@ -14,9 +14,10 @@ use std::{
 
 use httpmock::{Method::POST, MockServer};
 use oauth_core::{
-    AccessToken, Client, ClientAuthMethod, ClientBuilder, Endpoints, ErrorCode, ErrorKind,
-    GenericProvider, Recovery, RefreshToken, ReqwestTransport, RetryPolicy, ServerMetadata, Token,
-    clock::ManualClock, grant, provider::Provider,
+    AccessToken, Call, Capability, Client, ClientAuthMethod, ClientBuilder, EndpointKind,
+    Endpoints, ErrorCode, ErrorKind, GenericProvider, Recovery, RefreshToken, Replay,
+    ReqwestTransport, RetryPolicy, ServerMetadata, Token, clock::ManualClock, grant,
+    provider::Provider,
 };
 use serde_json::json;
 
@@ -348,33 +349,122 @@ async fn metadata_are_found_at_either_address_and_checked() {
 }
 
 #[tokio::test]
-async fn a_client_that_follows_redirects_repeats_no_body_and_fails() {
-    let elsewhere = MockServer::start_async().await;
-    let caught = elsewhere
-        .mock_async(|_when, then| {
-            then.status(200).json_body(token());
+async fn metadata_behind_a_page_for_everything_are_found_and_believed() {
+    let server = MockServer::start_async().await;
+    let issuer = server.base_url();
+    server
+        .mock_async(|when, then| {
+            when.path("/.well-known/oauth-authorization-server");
+            then.status(200)
+                .header("content-type", "text/html")
+                .body("<html>");
         })
         .await;
-    let server = MockServer::start_async().await;
-    for status in [307, 308] {
-        let mock = server
-            .mock_async(|when, then| {
-                when.path("/token");
-                then.status(status)
-                    .header("location", elsewhere.url("/caught"));
-            })
-            .await;
-        let transport = ReqwestTransport::from_client(reqwest::Client::new());
-        let client = builder(&server.base_url(), &ManualClock::at(NOW))
-            .transport(transport)
+    server
+        .mock_async(|when, then| {
+            when.path("/.well-known/openid-configuration");
+            then.status(200).json_body(json!({
+                "issuer": issuer, "token_endpoint": server.url("/token"),
+                "grant_types_supported": ["refresh_token"],
+                "token_endpoint_auth_methods_supported": ["private_key_jwt"],
+            }));
+        })
+        .await;
+    let transport = Arc::new(ReqwestTransport::new().unwrap());
+    let metadata = ServerMetadata::discover(&issuer, transport).await.unwrap();
+    assert_eq!(metadata.client_authentication(), None);
+    let provider = GenericProvider::from_metadata(&metadata).unwrap();
+    let can = provider.capabilities();
+    assert!(
+        can.contains(Capability::RefreshToken) && !can.contains(Capability::Password),
+        "{can:?}"
+    );
+    assert!(Client::builder(provider.clone(), "public").build().is_ok());
+    assert!(
+        Client::builder(provider, "id")
+            .client_secret("s")
             .build()
-            .unwrap();
-        let error = client
-            .exchange(&grant::ClientCredentials::new())
-            .await
-            .unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Protocol, "{status}");
-        mock.delete_async().await;
+            .is_err()
+    );
+}
+
+#[tokio::test]
+async fn slow_down_counts_under_any_status() {
+    let server = MockServer::start_async().await;
+    server
+        .mock_async(|when, then| {
+            when.path("/device");
+            then.status(200).json_body(json!({
+                "device_code": "d", "user_code": "U-1", "verification_uri": "https://as.example/device",
+                "expires_in": 200, "interval": 60
+            }));
+        })
+        .await;
+    server
+        .mock_async(|when, then| {
+            when.path("/token");
+            then.status(429).json_body(json!({"error": "slow_down"}));
+        })
+        .await;
+    let clock = ManualClock::at(NOW);
+    let client = builder(&server.base_url(), &clock).build().unwrap();
+    let device = client.device_authorization(None).await.unwrap();
+    client.poll_device(&device).await.unwrap_err();
+    assert_eq!(clock.sleeps(), [60, 65, 70].map(Duration::from_secs));
+}
+
+#[tokio::test]
+async fn nothing_is_sent_in_clear_to_another_machine() {
+    let client = builder("http://127.0.0.1:9", &ManualClock::at(NOW))
+        .build()
+        .unwrap();
+    let request = http::Request::get("http://service.example/x")
+        .body(Default::default())
+        .unwrap();
+    let call = Call::new(EndpointKind::Other("api"), Replay::Always);
+    let error = client.send(request, call).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Usage);
+}
+
+#[tokio::test]
+async fn a_secret_parameter_is_masked_when_the_server_repeats_it() {
+    let server = MockServer::start_async().await;
+    server
+        .mock_async(|when, then| {
+            when.path("/token").body_includes("otp=99887766");
+            then.status(400)
+                .json_body(json!({"error": "invalid_grant", "error_description": "no 99887766"}));
+        })
+        .await;
+    let client = builder(&server.base_url(), &ManualClock::at(NOW))
+        .build()
+        .unwrap();
+    let error = client
+        .exchange(&grant::Password::new("user", "password"))
+        .secret_param("otp", "99887766")
+        .await
+        .unwrap_err();
+    assert_eq!(error.oauth_error().unwrap().description(), Some("no ***"));
+}
+
+#[expect(
+    clippy::redundant_closure_for_method_calls,
+    reason = "the method is not general enough over its lifetime"
+)]
+#[test]
+fn a_client_that_follows_redirects_is_refused() {
+    use reqwest::redirect::Policy;
+
+    let with = |policy| {
+        let client = reqwest::Client::builder().redirect(policy).build().unwrap();
+        ReqwestTransport::from_client(client)
+    };
+    assert!(with(Policy::none()).is_ok());
+    for policy in [
+        Policy::default(),
+        Policy::limited(1),
+        Policy::custom(|attempt| attempt.follow()),
+    ] {
+        assert_eq!(with(policy).unwrap_err().kind(), ErrorKind::Usage);
     }
-    assert_eq!(caught.calls_async().await, 0);
 }

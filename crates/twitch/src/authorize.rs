@@ -14,7 +14,7 @@ use crate::{Claims, Client, Scope};
 ///     .authorization_url("http://localhost:3000")
 ///     .scopes(Scopes::new([Scope::OpenId, Scope::UserReadEmail])?)
 ///     .nonce("a value that the ID token must repeat")
-///     .claims(&Claims::new().id_token(Claim::Email))
+///     .claims(Claims::new().id_token(Claim::Email))
 ///     .force_verify(true)
 ///     .build()?;
 /// assert!(url.as_str().contains("&force_verify=true"));
@@ -24,7 +24,8 @@ use crate::{Claims, Client, Scope};
 #[must_use = "nothing happens before it is built"]
 pub struct AuthorizationUrl<'a> {
     request: AuthorizationRequest<'a>,
-    openid: OpenId,
+    openid: bool,
+    extras: Extras,
 }
 
 impl Client {
@@ -36,7 +37,8 @@ impl Client {
     pub fn authorization_url(&self, redirect_uri: impl Into<String>) -> AuthorizationUrl<'_> {
         AuthorizationUrl {
             request: self.core().authorization_request(redirect_uri),
-            openid: OpenId::default(),
+            openid: false,
+            extras: Extras::default(),
         }
     }
 }
@@ -44,31 +46,27 @@ impl Client {
 impl AuthorizationUrl<'_> {
     /// Asks for these scopes. With [`Scope::OpenId`] an ID token comes with the tokens.
     pub fn scopes(mut self, scopes: Scopes) -> Self {
-        self.openid.scope = scopes.contains(Scope::OpenId.as_str());
+        self.openid = scopes.contains(Scope::OpenId.as_str());
         self.request = self.request.scopes(scopes);
         self
     }
 
     /// Whether to ask a user again who has consented before; otherwise Twitch does not.
     pub fn force_verify(mut self, force_verify: bool) -> Self {
-        if force_verify {
-            self.request = self.request.param("force_verify", "true");
-        }
+        self.extras.force_verify = force_verify;
         self
     }
 
     /// What the ID token must repeat (OpenID Connect Core §3.1.2.1): random, and bound to the
     /// browser's session.
     pub fn nonce(mut self, nonce: impl Into<String>) -> Self {
-        self.openid.parameters = true;
-        self.request = self.request.param("nonce", nonce);
+        self.extras.nonce = Some(nonce.into());
         self
     }
 
     /// Asks for these claims about the user.
-    pub fn claims(mut self, claims: &Claims) -> Self {
-        self.openid.parameters = true;
-        self.request = self.request.param("claims", claims.to_json());
+    pub fn claims(mut self, claims: Claims) -> Self {
+        self.extras.claims = Some(claims);
         self
     }
 
@@ -77,27 +75,46 @@ impl AuthorizationUrl<'_> {
     ///
     /// # Errors
     /// A usage error when the client has no secret, the redirect URI is not absolute or has a
-    /// fragment, a parameter was given twice, or there is one of OpenID Connect without its scope.
+    /// fragment, or there is a parameter of OpenID Connect without its scope.
     pub fn build(self) -> Result<(url::Url, PendingAuthorization), Error> {
-        self.openid.check()?;
-        self.request.build()
+        if !self.openid {
+            self.extras.check_without_openid()?;
+        }
+        self.extras
+            .pairs()
+            .fold(self.request, |request, (name, value)| {
+                request.param(name, value)
+            })
+            .build()
     }
 }
 
-/// Whether OpenID Connect's parameters and its scope come together.
+/// The parameters that Twitch has beside those of RFC 6749, in every flow with a browser.
 #[derive(Debug, Default)]
-pub(crate) struct OpenId {
-    pub(crate) scope: bool,
-    pub(crate) parameters: bool,
+pub(crate) struct Extras {
+    pub(crate) force_verify: bool,
+    pub(crate) nonce: Option<String>,
+    pub(crate) claims: Option<Claims>,
 }
 
-impl OpenId {
-    pub(crate) fn check(&self) -> Result<(), Error> {
-        if self.parameters && !self.scope {
+impl Extras {
+    pub(crate) fn check_without_openid(&self) -> Result<(), Error> {
+        if self.nonce.is_some() || self.claims.is_some() {
             return Err(Error::usage(
                 "nonce and claims belong to OpenID Connect; ask for the scope openid too",
             ));
         }
         Ok(())
+    }
+
+    pub(crate) fn pairs(self) -> impl Iterator<Item = (&'static str, String)> {
+        [
+            self.force_verify
+                .then(|| ("force_verify", "true".to_owned())),
+            self.nonce.map(|nonce| ("nonce", nonce)),
+            self.claims.map(|claims| ("claims", claims.to_json())),
+        ]
+        .into_iter()
+        .flatten()
     }
 }

@@ -132,7 +132,16 @@ impl Client {
     /// # Errors
     /// `invalid_client` when the secret is wrong; a usage error when the client has none.
     pub async fn app_token(&self) -> Result<AppToken, Error> {
-        let tokens = self.core.exchange(&grant::ClientCredentials::new()).await?;
+        let grant = grant::ClientCredentials::new();
+        let tokens = self
+            .core
+            .exchange(&grant)
+            .await
+            .map_err(|error| match error.code() {
+                // What a 401 means at a refresh; here is no grant but the client itself.
+                Some(ErrorCode::InvalidGrant) => error.with_code(ErrorCode::InvalidClient),
+                _ => error,
+            })?;
         Ok(AppToken::issued(tokens, self.client_id()))
     }
 
@@ -162,7 +171,7 @@ impl Client {
     /// The claims about the user of a token with the scope `openid`.
     ///
     /// # Errors
-    /// `invalid_token` when the token is dead.
+    /// `invalid_token` when the token is dead: [`Recovery::Renew`](oauth_core::Recovery::Renew).
     pub async fn userinfo(&self, token: &AccessToken) -> Result<UserInfo, Error> {
         self.core.userinfo(token).await
     }

@@ -11,7 +11,7 @@ use oauth_core::{
 };
 use url::Url;
 
-use crate::{Claims, Client, Scope, authorize::OpenId};
+use crate::{Claims, Client, Scope, authorize::Extras};
 pub use redirect::{ImplicitGrant, PendingImplicit};
 
 /// What the fragment is to hold.
@@ -34,9 +34,7 @@ pub struct ImplicitUrl<'a> {
     response: ImplicitResponse,
     redirect_uri: String,
     scopes: Scopes,
-    force_verify: bool,
-    nonce: Option<String>,
-    claims: Option<Claims>,
+    extras: Extras,
 }
 
 impl Client {
@@ -51,9 +49,7 @@ impl Client {
             response,
             redirect_uri: redirect_uri.into(),
             scopes: Scopes::empty(),
-            force_verify: false,
-            nonce: None,
-            claims: None,
+            extras: Extras::default(),
         }
     }
 }
@@ -67,19 +63,19 @@ impl ImplicitUrl<'_> {
 
     /// Whether to ask a user again who has consented before; otherwise Twitch does not.
     pub fn force_verify(mut self, force_verify: bool) -> Self {
-        self.force_verify = force_verify;
+        self.extras.force_verify = force_verify;
         self
     }
 
     /// What the ID token must repeat (OpenID Connect Core §3.2.2.1).
     pub fn nonce(mut self, nonce: impl Into<String>) -> Self {
-        self.nonce = Some(nonce.into());
+        self.extras.nonce = Some(nonce.into());
         self
     }
 
     /// Asks for these claims about the user.
     pub fn claims(mut self, claims: Claims) -> Self {
-        self.claims = Some(claims);
+        self.extras.claims = Some(claims);
         self
     }
 
@@ -89,14 +85,18 @@ impl ImplicitUrl<'_> {
     /// A usage error when the redirect URI is not absolute or has a fragment, or there is an ID
     /// token or a parameter of OpenID Connect without the scope `openid`.
     pub fn build(self) -> Result<(Url, PendingImplicit), Error> {
-        let openid = OpenId {
-            scope: self.scopes.contains(Scope::OpenId.as_str()),
-            parameters: self.response != ImplicitResponse::Token
-                || self.nonce.is_some()
-                || self.claims.is_some(),
-        };
-        openid.check()?;
-        if !Url::parse(&self.redirect_uri).is_ok_and(|uri| uri.fragment().is_none()) {
+        if !self.scopes.contains(Scope::OpenId.as_str()) {
+            if self.response != ImplicitResponse::Token {
+                return Err(Error::usage(
+                    "an ID token belongs to OpenID Connect; ask for the scope openid too",
+                ));
+            }
+            self.extras.check_without_openid()?;
+        }
+        let uri = &self.redirect_uri;
+        // The parser drops or encodes these, and what is sent would be another URI than was meant.
+        let plain = !uri.chars().any(|c| c.is_control() || c == ' ');
+        if !plain || !Url::parse(uri).is_ok_and(|uri| uri.fragment().is_none()) {
             return Err(Error::usage(
                 "the redirect URI is not an absolute URI without a fragment",
             ));
@@ -113,15 +113,7 @@ impl ImplicitUrl<'_> {
         query.append_pair("redirect_uri", &self.redirect_uri);
         query.append_pair("scope", &self.scopes.to_string());
         query.append_pair("state", pending.state().expose_secret());
-        if self.force_verify {
-            query.append_pair("force_verify", "true");
-        }
-        if let Some(nonce) = &self.nonce {
-            query.append_pair("nonce", nonce);
-        }
-        if let Some(claims) = &self.claims {
-            query.append_pair("claims", &claims.to_json());
-        }
+        query.extend_pairs(self.extras.pairs());
         drop(query);
         Ok((url, pending))
     }

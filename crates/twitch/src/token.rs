@@ -32,8 +32,9 @@ impl UserToken {
     /// the validation endpoint. Keep `tokens` until then: a failure leaves them as good as before.
     ///
     /// # Errors
-    /// As [`Client::token_validate`]; a usage error when it is an app token or one of another
-    /// client.
+    /// As [`Client::token_validate`]: `invalid_token` when the access token has ended, as a stored
+    /// one often has; [`Client::token_refresh_with`] renews it. A usage error when it is an app
+    /// token or one of another client.
     pub async fn from_token_set(client: &Client, tokens: &TokenSet) -> Result<Self, Error> {
         let (now, validation) = validate(client, tokens.access_token()).await?;
         let no_user = || Error::usage("this is an app token, where one of a user is wanted");

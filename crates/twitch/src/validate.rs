@@ -26,7 +26,9 @@ impl Client {
     /// uses the token, and says that it audits this.
     ///
     /// # Errors
-    /// `invalid_token` when the token is dead; every other failure says nothing about the token.
+    /// `invalid_token` when the token is dead: a refresh may bring a new one, and only when that
+    /// fails must the user consent again ([`Recovery::Renew`](oauth_core::Recovery::Renew)). Every
+    /// other failure says nothing about the token.
     pub async fn token_validate(&self, token: &AccessToken) -> Result<Validation, Error> {
         let mut request = http::Request::get(self.twitch().validate_endpoint().as_str())
             .body(Bytes::new())

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use oauth_conformance::{Counterpart, Credentials, Server, Target};
-use oauth_core::{Endpoints, Error, GenericProvider, Provider};
+use oauth_conformance::{Counterpart, Credentials, Need, Server, Target};
+use oauth_core::{Capability, Endpoints, Error, GenericProvider, Provider};
 use oauth_emulators::Emulator;
 
 #[derive(Debug)]
@@ -25,11 +25,17 @@ impl Target for Generic {
             .with_device_authorization(&format!("{base_url}/device_authorization"))?
             .with_userinfo(&format!("{base_url}/userinfo"))?
             .with_issuer(base_url);
-        Ok(Arc::new(GenericProvider::new(endpoints)))
+        let provider = GenericProvider::new(endpoints);
+        let capabilities = provider.capabilities().with(Capability::Discovery);
+        Ok(Arc::new(provider.with_capabilities(capabilities)))
     }
 
     fn credentials(&self) -> Credentials {
         Credentials::new("svc", "svc-secret").with_public_client("pub")
+    }
+
+    fn lacks(&self) -> Vec<Need> {
+        Vec::new()
     }
 
     async fn start(&self) -> Result<Counterpart, String> {

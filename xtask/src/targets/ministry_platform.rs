@@ -8,6 +8,7 @@ mod filters;
 mod gate;
 mod lookup;
 mod names;
+mod renewal;
 mod requests;
 mod secrets;
 
@@ -62,6 +63,7 @@ impl Target for MinistryPlatform {
             filters::CASES,
             names::CASES,
             lookup::CASES,
+            renewal::CASES,
             secrets::CASES,
             cache::CASES,
         ]

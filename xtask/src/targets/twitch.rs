@@ -9,6 +9,7 @@ mod rate_limit;
 mod redirect;
 mod refresh;
 mod refusals;
+mod renewal;
 mod requests;
 mod validation;
 
@@ -85,6 +86,7 @@ impl Target for Twitch {
             redirect::CASES,
             refresh::CASES,
             refusals::CASES,
+            renewal::CASES,
             requests::CASES,
             validation::CASES,
         ]

@@ -27,7 +27,7 @@ pub(super) fn parse(text: &str) -> Result<Url, Error> {
     let lower = path.to_ascii_lowercase();
     if path.is_empty() {
         url.set_path(API);
-    } else if lower.ends_with(API) {
+    } else if lower == API {
         url.set_path(&path);
     } else if lower == RETIRED || lower.starts_with("/ministryplatform/") {
         return Err(Error::usage(

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::StatusCode;
-use oauth_core::{EndpointKind, ErrorCode, OAuthError};
+use oauth_core::{EndpointKind, ErrorCode, OAuthError, json_object};
 use serde_json::{Map, Value};
 
 /// The code of a query that the server could not run. It is this crate's, no server's.
@@ -47,7 +47,7 @@ fn read(response: &http::Response<Bytes>) -> Option<(String, Map<String, Value>)
     if body.first() != Some(&b'{') {
         return None;
     }
-    let mut members: Map<String, Value> = serde_json::from_slice(body).ok()?;
+    let mut members = json_object(response).ok()?;
     let name = members
         .keys()
         .find(|name| name.eq_ignore_ascii_case("message"))?

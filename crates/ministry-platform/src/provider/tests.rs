@@ -1,7 +1,7 @@
 use std::time::SystemTime;
 
 use http::StatusCode;
-use oauth_core::ErrorKind;
+use oauth_core::{ErrorCode, ErrorKind};
 use serde_json::json;
 
 use super::*;
@@ -68,6 +68,8 @@ fn another_address_is_refused_with_a_hint() {
         "https://my.church.org/#a",
         "https://my.church.org/ministryplatformapi/oauth/connect/token",
         "https://my.church.org/other",
+        "https://my.church.org/other/ministryplatformapi",
+        "https://my.church.org/ministryplatformapi/ministryplatformapi",
     ] {
         assert_eq!(
             MinistryPlatform::new(bad).unwrap_err().kind(),

@@ -118,6 +118,17 @@ async fn a_look_up_user_has_a_token_of_its_own() {
     );
     assert_eq!(seen[1].authorization.as_deref(), Some("Bearer t0"));
     assert!(seen[3].has("username=user"), "{seen:?}");
+
+    // Both users log in through the configured client.
+    authentication.invalidate_token("client").unwrap();
+    authentication.authenticate_client("d").await.unwrap();
+    assert!(
+        church.seen()[4].has("username=reader"),
+        "{:?}",
+        church.seen()
+    );
+    authentication.invalidate_token("client").unwrap();
+    assert!(authentication.invalidate_token("client").is_err());
 }
 
 #[tokio::test]
@@ -393,7 +404,7 @@ async fn the_users_browser_is_sent_without_pkce_unless_it_is_switched_on() {
             .build()
             .unwrap();
         let request = authentication
-            .client()
+            .core()
             .authorization_request("https://app.example.com/callback");
         let (url, _) = request
             .scopes(Scopes::parse("openid").unwrap())

@@ -110,7 +110,12 @@ impl ClientBuilder {
     }
 
     /// Sets how requests are sent; otherwise by a reqwest client of our own.
-    pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
+    pub fn transport(self, transport: impl Transport) -> Self {
+        self.shared_transport(Arc::new(transport))
+    }
+
+    /// As [`ClientBuilder::transport`], for one that several share.
+    pub fn shared_transport(mut self, transport: Arc<dyn Transport>) -> Self {
         self.transport = Some(transport);
         self
     }

@@ -14,7 +14,10 @@ pub enum GrantType {
     RefreshToken,
 }
 
-/// A request to create or refresh an access token. The key pair is the client's.
+/// A request to create or refresh an access token.
+///
+/// The key pair is no part of it, unlike the official SDKs' `clientID` and `clientSecret`: it is
+/// the [`Client`](crate::Client)'s. Whoever has several makes a client for each.
 #[derive(Debug, Clone)]
 pub struct CreateAccessToken {
     grant_type: GrantType,
@@ -54,7 +57,8 @@ impl CreateAccessToken {
         self
     }
 
-    /// Sets the refresh token. Required for [`GrantType::RefreshToken`], and only for it.
+    /// Sets the refresh token. Required for [`GrantType::RefreshToken`], and sent with it only:
+    /// the official SDKs' example sets it with [`GrantType::ClientCredentials`] too.
     #[must_use]
     pub fn with_refresh_token(mut self, refresh_token: RefreshToken) -> Self {
         self.refresh_token = Some(refresh_token);
@@ -71,7 +75,7 @@ impl CreateAccessToken {
     pub(super) async fn send(self, client: &oauth_core::Client) -> Result<TokenSet, Error> {
         let scope = self.scope.filter(|scope| !scope.is_empty());
         let grant: Box<dyn grant::Grant> = match (self.grant_type, scope, self.refresh_token) {
-            (GrantType::ClientCredentials, Some(scope), None) => {
+            (GrantType::ClientCredentials, Some(scope), _) => {
                 Box::new(grant::ClientCredentials::new().with_scopes(scope))
             }
             (GrantType::RefreshToken, scope, Some(token)) => {
@@ -83,11 +87,6 @@ impl CreateAccessToken {
             }
             (GrantType::ClientCredentials, None, _) => {
                 return Err(usage("client_credentials needs a scope"));
-            }
-            (GrantType::ClientCredentials, _, Some(_)) => {
-                return Err(usage(
-                    "a refresh token goes with the grant type refresh_token only",
-                ));
             }
             (GrantType::RefreshToken, _, None) => {
                 return Err(usage("refresh_token needs a refresh token"));

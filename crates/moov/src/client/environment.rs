@@ -59,9 +59,9 @@ mod tests {
             ("MOOV_URL_SCHEME", "http"),
         ];
         let client = build(&[&KEYS[..], &more].concat()).unwrap();
-        assert_eq!(client.as_core().client_id(), "public");
+        assert_eq!(client.core().client_id(), "public");
         assert_eq!(
-            client.as_core().provider().endpoints().token().as_str(),
+            client.core().provider().endpoints().token().as_str(),
             "http://localhost:9/oauth2/token"
         );
     }

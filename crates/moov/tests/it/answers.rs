@@ -91,6 +91,16 @@ async fn expires_in_is_a_time_or_a_lifetime() {
     assert_eq!(ends("315360001").await, at(315_360_001), "past, so expired");
     assert_eq!(ends("1736964352").await, at(1_736_964_352));
     assert_eq!(ends("\"1736964352\"").await, at(1_736_964_352));
+    for time in [
+        "1736964352.0",
+        "1736964352.9",
+        "1.736964352e9",
+        "\"1736964352 \"",
+        "\" 1736964352.0\"",
+    ] {
+        assert_eq!(ends(time).await, at(1_736_964_352), "{time}");
+    }
+    assert_eq!(ends("315360000.9").await, at(NOW + 315_360_000));
     assert_eq!(
         ends("2147483648").await,
         at(NOW + 315_360_000),
@@ -149,7 +159,7 @@ async fn a_generic_error_is_a_text() {
         (error.kind(), error.message()),
         (ErrorKind::GenericError, Some("invalid_request"))
     );
-    assert_eq!(error.as_core().code(), Some(&ErrorCode::InvalidRequest));
+    assert_eq!(error.core().code(), Some(&ErrorCode::InvalidRequest));
     assert_eq!(
         (error.status().unwrap().as_u16(), error.request_id()),
         (400, Some("3f2504e0"))
@@ -163,7 +173,7 @@ async fn a_generic_error_is_a_text() {
     );
     assert_eq!(error.kind(), ErrorKind::GenericError);
     assert!(
-        !error.as_core().code().unwrap().is_registered(),
+        !error.core().code().unwrap().is_registered(),
         "prose is no OAuth code"
     );
 
@@ -197,7 +207,7 @@ async fn a_422_speaks_of_fields() {
         error.fields().map(|(name, _)| name).collect::<Vec<_>>(),
         ["token", "token_type_hint"]
     );
-    assert_eq!(error.as_core().code(), Some(&ErrorCode::InvalidRequest));
+    assert_eq!(error.core().code(), Some(&ErrorCode::InvalidRequest));
 
     let error = refused(reply(422, fixture("api.validation.422"))).await;
     assert_eq!(
@@ -230,7 +240,7 @@ async fn a_422_has_an_oauth_code() {
     ] {
         let error = refused(reply(422, body)).await;
         assert_eq!(
-            (error.as_core().code(), error.recovery()),
+            (error.core().code(), error.recovery()),
             (Some(&code), recovery),
             "{body}"
         );

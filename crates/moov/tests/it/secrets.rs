@@ -53,7 +53,7 @@ async fn nothing_that_succeeds_prints_one() {
     let server = Server::start([reply(200, body)]).await;
     let client = client(&server);
     check("the client", &client);
-    check("the provider", client.as_core().provider());
+    check("the provider", client.core().provider());
     let token = client.client_credentials(Scope::ping_read()).await.unwrap();
     check("the token", &token);
     check(

@@ -1,8 +1,8 @@
 //! The bytes that go out.
 
 use moov::{
-    AccountScope, BodyFormat, Client, CreateAccessToken, Credentials, GrantType, RevokeAccessToken,
-    Scope, Token, TokenTypeHint,
+    BodyFormat, Client, CreateAccessToken, Credentials, GrantType, RevokeAccessToken, Scope, Token,
+    TokenTypeHint,
     oauth_core::{AccessToken, Scopes},
 };
 
@@ -222,21 +222,30 @@ async fn a_waived_origin_is_not_sent() {
 async fn what_cannot_be_meant_is_not_sent() {
     let server = Server::start([reply(200, TOKEN)]).await;
     let client = server.client();
-    let account = "c520f1b9-0ba7-42f5-b977-248cdbe41c69".parse().unwrap();
     let template = Scopes::parse("/accounts/{accountID}/cards.read").unwrap();
-    let both = CreateAccessToken::client_credentials(AccountScope::CardsRead.of(&account))
-        .with_refresh_token(refresh_token());
     for request in [
         CreateAccessToken::new(GrantType::ClientCredentials),
         CreateAccessToken::client_credentials(Scopes::empty()),
         CreateAccessToken::new(GrantType::RefreshToken),
         CreateAccessToken::client_credentials(template),
-        both,
     ] {
         let error = client.create_access_token(request).await.unwrap_err();
         assert_eq!(error.kind(), moov::ErrorKind::Usage, "{error}");
     }
     assert!(server.seen().is_empty());
+}
+
+#[tokio::test]
+async fn a_refresh_token_stays_out_of_client_credentials() {
+    let server = Server::start([reply(200, TOKEN)]).await;
+    let request = CreateAccessToken::client_credentials(Scope::ping_read())
+        .with_refresh_token(refresh_token());
+    server.client().create_access_token(request).await.unwrap();
+    let body = &server.seen()[0].body;
+    assert!(
+        body.contains("client_credentials") && !body.contains("refresh_token"),
+        "{body}"
+    );
 }
 
 #[test]

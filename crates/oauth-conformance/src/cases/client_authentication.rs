@@ -221,7 +221,7 @@ async fn choice_of_method(cx: Context) -> Outcome {
             Some(json!(["private_key_jwt", "client_secret_basic"])),
             Some(ClientAuthMethod::Basic),
         ),
-        (Some(json!(["none"])), Some(ClientAuthMethod::None)),
+        (Some(json!(["none"])), None),
         (Some(json!(["private_key_jwt", "tls_client_auth"])), None),
         (Some(json!([])), None),
     ] {
@@ -234,7 +234,8 @@ async fn choice_of_method(cx: Context) -> Outcome {
     Ok(())
 }
 
-/// The method of a provider whose metadata list these; `None` when it cannot be built.
+/// The method that a client with a secret takes when the metadata list these; `None` when it is
+/// refused for there being none.
 async fn from_metadata(
     cx: &Context,
     listed: Option<Value>,
@@ -247,10 +248,16 @@ async fn from_metadata(
     let server = cx.scripted([Reply::json(200, &metadata)]).await?;
     let transport = Arc::new(cx.transport());
     let metadata = ServerMetadata::discover_as(server.base_url(), issuer, transport).await?;
-    match GenericProvider::from_metadata(&metadata) {
-        Ok(provider) => Ok(Some(oauth_core::Provider::client_authentication(&provider))),
-        Err(error) if error.kind() == ErrorKind::Usage => Ok(None),
-        Err(error) => Err(error.into()),
+    let provider = GenericProvider::from_metadata(&metadata)?;
+    let method = oauth_core::Provider::client_authentication(&provider);
+    let client = Client::builder(provider, "an-id").transport(cx.transport());
+    match (method, client.client_secret("a-secret").build()) {
+        (ClientAuthMethod::None, Ok(_)) => {
+            Err(Failure::new("a method that is not listed was taken"))
+        }
+        (ClientAuthMethod::None, Err(error)) if error.kind() == ErrorKind::Usage => Ok(None),
+        (_, Err(error)) => Err(error.into()),
+        (method, Ok(_)) => Ok(Some(method)),
     }
 }
 

@@ -94,6 +94,7 @@ async fn no_answer(cx: Context) -> Outcome {
     deaf.bind(([127, 0, 0, 1], 0).into())?;
     let refused = format!("http://{}", deaf.local_addr()?);
     let closed = cx.scripted([Reply::close()]).await?;
+    let reset = cx.scripted([Reply::reset()]).await?;
     let silent = cx.scripted([Reply::silence()]).await?;
     let plain = cx.scripted([cx.token_reply("a")]).await?;
     let tls = plain.base_url().replace("http://", "https://");
@@ -108,6 +109,12 @@ async fn no_answer(cx: Context) -> Outcome {
         (
             "a connection that closes without an answer",
             closed.base_url(),
+            long,
+            TransportErrorKind::Interrupted,
+        ),
+        (
+            "a connection that is reset",
+            reset.base_url(),
             long,
             TransportErrorKind::Interrupted,
         ),
@@ -171,7 +178,7 @@ async fn no_answer(cx: Context) -> Outcome {
         );
     }
     // On a slow machine the time limit may end before the silent server has read its request.
-    let requests = [closed.received().len(), silent.received().len()];
+    let requests = [&closed, &reset, &silent].map(|server| server.received().len());
     ensure!(
         requests.iter().all(|count| *count <= 1),
         "lost an answer, expected no request to be sent again, got {requests:?} for one each"

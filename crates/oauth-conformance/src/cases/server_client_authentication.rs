@@ -21,6 +21,7 @@ pub(super) const CASES: &[Case] = cases! {
     "SCA-07" [Counterpart, Server] => two_mechanisms,
     "SCA-08" [Counterpart, Server] => client_id_beside_basic,
     "SCA-09" [Counterpart, Server] => clients_of_the_other_kind,
+    "SCA-10" [Counterpart, Server] => other_method,
     "SCA-14" [Counterpart, Server] => two_secrets,
     "SCA-17" [Counterpart, Server] => disabled_client,
 };
@@ -243,6 +244,32 @@ async fn clients_of_the_other_kind(cx: Context) -> Outcome {
     granted(
         "the public client as it should be",
         &tested.refresh(&set.public, &refresh).await?,
+    )
+    .map(|_| ())
+}
+
+async fn other_method(cx: Context) -> Outcome {
+    let tested = Tested::start(&cx).await?;
+    let client = &tested.set().basic_only;
+    let registered = basic(&client.id, &client.secret);
+    granted(
+        "the registered method, Basic",
+        &with_header(&tested, &registered).await?,
+    )?;
+    let right = with_body(&tested, &client.id, &client.secret).await?;
+    let sent = "the right secret in the body, of a client registered for Basic";
+    refused(sent, &right, &[400, 401], CLIENT)?;
+    let wrong = with_body(&tested, &client.id, "wrong").await?;
+    ensure!(
+        visible(&right) == visible(&wrong),
+        "sent {sent}, expected the answer of a wrong one, got {}",
+        right.text()
+    );
+    // It is the registration that refuses the body, not the server.
+    let other = &tested.set().confidential;
+    granted(
+        "the secret in the body, of a client registered for no method",
+        &with_body(&tested, &other.id, &other.secret).await?,
     )
     .map(|_| ())
 }

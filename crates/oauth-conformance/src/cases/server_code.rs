@@ -216,23 +216,25 @@ async fn verified(
 async fn downgrade(cx: Context) -> Outcome {
     let tested = Tested::start(&cx).await?;
     let set = tested.set();
-    for client in [&set.confidential, &set.public] {
-        let wanted =
-            json!({"client_id": client.id, "redirect_uri": set.redirect_uri, "scope": "read"});
-        // A server that gives no code without a challenge leaves nothing to downgrade.
-        if let Ok(code) = tested.control().code(wanted).await {
-            let answer = tested
-                .token_as(client, &form(&code, &set.redirect_uri, Some(VERIFIER)))
-                .await?;
-            refused(
-                "a verifier for a code without a challenge",
-                &answer,
-                &[400],
-                &["invalid_grant", "invalid_request"],
-            )?;
-        }
-    }
-    Ok(())
+    let client = &set.without_pkce;
+    let wanted = json!({"client_id": client.id, "redirect_uri": set.redirect_uri, "scope": "read"});
+    // The client may go without PKCE, so the codes are good: it is the verifier that is refused.
+    let code = tested.control().code(wanted.clone()).await?;
+    granted(
+        "a code without a challenge, and no verifier",
+        &tested
+            .token_as(client, &form(&code, &set.redirect_uri, None))
+            .await?,
+    )?;
+    let code = tested.control().code(wanted).await?;
+    refused(
+        "a verifier for a code without a challenge",
+        &tested
+            .token_as(client, &form(&code, &set.redirect_uri, Some(VERIFIER)))
+            .await?,
+        &[400],
+        &["invalid_grant", "invalid_request"],
+    )
 }
 
 async fn repeated_wrong_verifiers(cx: Context) -> Outcome {

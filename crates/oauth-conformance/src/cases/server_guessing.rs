@@ -25,8 +25,9 @@ pub(super) const CASES: &[Case] = cases! {
 
 const CLIENT: &[&str] = &["invalid_client"];
 
-/// Time is not measured here: the same work behind both is what the server's own tests show. From
-/// outside, both look alike and count alike.
+/// Time is not measured here. From outside, both look alike and count alike; that as many argon2id
+/// hashes are computed for each is counted in oauth-server, by the unit test
+/// `every_refused_client_costs_the_same_work`.
 async fn unknown_client(cx: Context) -> Outcome {
     let tested = Tested::start(&cx).await?;
     tested
@@ -74,7 +75,10 @@ async fn unknown_client(cx: Context) -> Outcome {
     Ok(())
 }
 
-/// A comparison of digests has no length and no first difference to tell.
+/// Shown here: every near miss, of any length and with its difference at any place, is answered as
+/// a plainly wrong secret is. The answers would be the same behind a `==`; that there is none is
+/// shown in oauth-server, where `SecretDigest` has nothing but `ConstantTimeEq` (a doc test that
+/// must not compile) and always 32 bytes.
 async fn almost_the_secret(cx: Context) -> Outcome {
     let tested = Tested::start(&cx).await?;
     let client = &tested.set().confidential;
@@ -110,6 +114,8 @@ async fn almost_the_secret(cx: Context) -> Outcome {
     Ok(())
 }
 
+/// How many hashes are computed at once is seen from inside only: oauth-server's unit test
+/// `no_hash_is_computed_without_a_permit`. Here a flood must not lock out the right client.
 async fn secrets_at_rest(cx: Context) -> Outcome {
     let tested = Tested::start(&cx).await?;
     let set = tested.set();
@@ -118,9 +124,12 @@ async fn secrets_at_rest(cx: Context) -> Outcome {
         &set.confidential,
         &set.limited,
         &set.code_only,
+        &set.without_pkce,
+        &set.basic_only,
         &set.odd,
         &set.disabled,
         &set.resource_server,
+        &set.rotating,
     ];
     for client in known {
         ensure!(
@@ -138,14 +147,16 @@ async fn secrets_at_rest(cx: Context) -> Outcome {
             .and_then(|record| record["secrets"].as_array())
             .cloned()
             .unwrap_or_default();
-        let hashed = |secret: &Value| {
-            let secret = secret.as_str().unwrap_or_default();
-            secret.starts_with("$argon2id$") || secret.starts_with("sha256:")
+        // 256 random bits take 43 characters: whatever is shorter was chosen by somebody.
+        let (kind, prefix) = match client.secret.len() {
+            ..43 => ("a chosen secret", "$argon2id$"),
+            _ => ("a generated secret", "sha256:"),
         };
+        let hashed = |secret: &Value| secret.as_str().is_some_and(|it| it.starts_with(prefix));
         let right = !secrets.is_empty() && secrets.iter().all(hashed);
         ensure!(
             right,
-            "dumped {}, expected argon2id or SHA-256, got {secrets:?}",
+            "dumped {}, expected {kind} as {prefix}..., got {secrets:?}",
             client.id
         );
     }
@@ -207,13 +218,18 @@ async fn guessing(cx: Context) -> Outcome {
     .map(|_| ())
 }
 
-/// The right client from another address of this machine, where machines have one.
+/// The right client from another address of this machine.
 async fn elsewhere(tested: &Tested, client: &ServerClient) -> Outcome {
     let other = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
-    let has_address = std::net::UdpSocket::bind((other, 0)).is_ok();
-    let local = wire::host(tested.base_url()).starts_with("127.0.0.1");
-    if !(has_address && local) {
-        return Ok(());
+    let host = wire::host(tested.base_url());
+    ensure!(
+        host.starts_with("127.0.0.1:"),
+        "the right client from another source needs a counterpart on 127.0.0.1, got one on {host}"
+    );
+    if let Err(error) = std::net::UdpSocket::bind((other, 0)) {
+        return Err(Failure::new(format!(
+            "the right client from another source needs the loopback address {other} on this machine, which cannot be bound: {error}"
+        )));
     }
     let header = basic(&client.id, &client.secret);
     let headers = [
@@ -326,5 +342,27 @@ async fn oversized_credentials(cx: Context) -> Outcome {
             "sent {sent} in Basic, expected a refusal, got {status}"
         );
     }
-    tested.still_serves().await
+    not_even_attempts(&tested, client).await
+}
+
+/// A refusal after the hash would count as a guess, and shut out the right secret with 429 as
+/// wrong ones do.
+async fn not_even_attempts(tested: &Tested, client: &ServerClient) -> Outcome {
+    tested
+        .control()
+        .post("switches", &json!({"throttle": true}))
+        .await?;
+    let secret = "s".repeat(4 * 1024);
+    for _ in 0..50 {
+        let sent = "one of 50 secrets of 4 KiB, with guesses counted";
+        let answer = with_body(tested, &client.id, &secret).await?;
+        refused(sent, &answer, &[400, 401], CLIENT)?;
+        let answer = with_header(tested, &basic(&client.id, &secret)).await?;
+        refused(sent, &answer, &[400, 401], CLIENT)?;
+    }
+    granted(
+        "the right secret after 100 oversized ones",
+        &tested.token_as(client, &[GRANT]).await?,
+    )
+    .map(|_| ())
 }

@@ -35,6 +35,12 @@ async fn cross_origin(cx: Context) -> Outcome {
     let target = format!("{}?{query}", set.authorization);
     for method in ["GET", "OPTIONS"] {
         let answer = wire::request(tested.base_url(), method, &target, &origin, b"").await?;
+        let status = answer.status();
+        // Who asks for a page must get one, or no CORS means nothing; a preflight may be refused.
+        ensure!(
+            method == "OPTIONS" || matches!(status, 200 | 302 | 303),
+            "sent {method} to the authorization endpoint, expected a page or a redirect, got {status}"
+        );
         let allowed = answer.header("access-control-allow-origin");
         ensure!(
             allowed.is_none(),

@@ -10,24 +10,20 @@ mod tls;
 use std::time::Duration;
 
 use oauth_core::{
-    Capability::ClientCredentials as CanClientCredentials, Client, Endpoints, GenericProvider,
-    RetryPolicy, Transport,
+    Capability::{ClientCredentials as CanClientCredentials, Discovery},
+    Client, Endpoints, GenericProvider, RetryPolicy, Transport,
 };
 
-use crate::{
-    Case, Context, Failure,
-    Need::{Can, FormRequests},
-    Outcome, ScriptedServer, cases,
-};
+use crate::{Case, Context, Failure, Need::Can, Outcome, ScriptedServer, cases};
 
 pub(super) const CASES: &[Case] = cases! {
     "TRN-01" [] => addresses::plain_http,
     "TRN-02" [] => addresses::loopback,
     "TRN-03" [] => tls::no_variable,
     "TRN-04" [] => tls::certificates_and_versions,
-    "TRN-05" [Can(CanClientCredentials), FormRequests] => requests::headers,
+    "TRN-05" [Can(CanClientCredentials)] => requests::headers,
     "TRN-06" [Can(CanClientCredentials)] => redirects::not_followed,
-    "TRN-07" [] => addresses::private_networks,
+    "TRN-07" [Can(Discovery)] => addresses::private_networks,
     "TRN-08" [Can(CanClientCredentials)] => limits::time,
     "TRN-09" [Can(CanClientCredentials)] => connections::dropped,
     "TRN-10" [Can(CanClientCredentials)] => requests::retries,

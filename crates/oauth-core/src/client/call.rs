@@ -8,7 +8,7 @@ use http::StatusCode;
 use secrecy::SecretString;
 
 use super::Client;
-use crate::{EndpointKind, Error, Replay, RetryPolicy, error::clean_header, random};
+use crate::{EndpointKind, EndpointUrl, Error, Replay, RetryPolicy, error::clean_header, random};
 
 /// How a request may be repeated, and which secrets to keep out of what the server says.
 #[derive(Debug, Clone)]
@@ -73,6 +73,8 @@ impl Client {
         request: http::Request<Bytes>,
         call: &Call,
     ) -> Result<Answer, Error> {
+        // Whoever built the request: nothing goes out in clear but to loopback.
+        EndpointUrl::parse(&request.uri().to_string()).map_err(|error| error.at(call.endpoint))?;
         let policy = call.retry.as_ref().unwrap_or(&self.0.retry);
         let begun = self.0.clock.monotonic();
         let mut retry = 0;

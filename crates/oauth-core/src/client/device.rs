@@ -96,16 +96,18 @@ impl Client {
 
 /// How long to wait before the next poll; `None` when there is nothing to poll for any more.
 fn next_wait(error: &Error, interval: &mut Duration, waited: Duration) -> Option<Duration> {
+    let asked = error.retry_after().unwrap_or_default();
+    // The code first: what the server says in words holds under a 429, too.
+    match error.code() {
+        Some(ErrorCode::AuthorizationPending) => return Some((*interval).max(asked)),
+        Some(ErrorCode::SlowDown) => {
+            *interval += SLOW_DOWN;
+            return Some((*interval).max(asked));
+        }
+        _ => {}
+    }
     match error.kind() {
-        ErrorKind::OAuth => match error.code()? {
-            ErrorCode::AuthorizationPending => Some(*interval),
-            ErrorCode::SlowDown => {
-                *interval = (*interval + SLOW_DOWN).min(MAX_INTERVAL);
-                Some(*interval)
-            }
-            _ => None,
-        },
-        ErrorKind::Server => Some((*interval).max(error.retry_after().unwrap_or_default())),
+        ErrorKind::Server => Some((*interval).max(asked)),
         // "Exponential backoff" after a connection time-out, RFC 8628 §3.5.
         ErrorKind::Transport if error.transport_error()?.kind() != TransportErrorKind::Request => {
             Some((waited * 2).min(MAX_INTERVAL).max(*interval))

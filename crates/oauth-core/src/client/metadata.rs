@@ -62,7 +62,13 @@ impl ServerMetadata {
             let response = get(&address, transport).await?;
             last = response.status();
             if last == StatusCode::OK {
-                return Self::read(&response, expected_issuer, issuer.is_internal());
+                match json_object(&response) {
+                    Ok(members) => {
+                        return Self::check(members, expected_issuer, issuer.is_internal());
+                    }
+                    // A page for every address: the metadata may still be at the other one.
+                    Err(_) => continue,
+                }
             }
             if !last.is_client_error() {
                 break;
@@ -74,13 +80,11 @@ impl ServerMetadata {
         .with_status(last))
     }
 
-    fn read(
-        response: &http::Response<Bytes>,
+    fn check(
+        members: Map<String, Value>,
         expected_issuer: &str,
         internal: bool,
     ) -> Result<Self, Error> {
-        let members =
-            json_object(response).map_err(|error| error.with_status(response.status()))?;
         match members.get("issuer") {
             Some(Value::String(issuer)) if issuer == expected_issuer => Ok(Self {
                 issuer: expected_issuer.to_owned(),
@@ -141,28 +145,34 @@ impl ServerMetadata {
     }
 
     /// The first client authentication method of ours that the server takes; Basic when it lists
-    /// none (RFC 8414 §2).
-    ///
-    /// # Errors
-    /// A usage error when it lists only others.
-    pub fn client_authentication(&self) -> Result<ClientAuthMethod, Error> {
-        let Some(Value::Array(listed)) = self.members.get("token_endpoint_auth_methods_supported")
-        else {
-            return Ok(ClientAuthMethod::Basic);
-        };
+    /// none (RFC 8414 §2); `None` when it lists only others.
+    #[must_use]
+    pub fn client_authentication(&self) -> Option<ClientAuthMethod> {
         let ours = [
             ("client_secret_basic", ClientAuthMethod::Basic),
             ("client_secret_post", ClientAuthMethod::Post),
             ("none", ClientAuthMethod::None),
         ];
-        ours.into_iter()
-            .find(|(name, _)| listed.iter().any(|item| item == name))
-            .map(|(_, method)| method)
-            .ok_or_else(|| {
-                Error::usage(
-                    "the server takes none of client_secret_basic, client_secret_post and none",
-                )
-            })
+        match self.lists(
+            "token_endpoint_auth_methods_supported",
+            "client_secret_basic",
+        ) {
+            None => Some(ClientAuthMethod::Basic),
+            Some(_) => ours
+                .into_iter()
+                .find(|(name, _)| {
+                    self.lists("token_endpoint_auth_methods_supported", name) == Some(true)
+                })
+                .map(|(_, method)| method),
+        }
+    }
+
+    /// Whether the list `name` has `item`; `None` when there is no such list.
+    pub(crate) fn lists(&self, name: &str, item: &str) -> Option<bool> {
+        match self.members.get(name) {
+            Some(Value::Array(list)) => Some(list.iter().any(|have| have == item)),
+            _ => None,
+        }
     }
 
     fn endpoint(&self, name: &str) -> Result<Option<&str>, Error> {

@@ -5,6 +5,8 @@ use std::{
     pin::Pin,
 };
 
+use secrecy::SecretString;
+
 use super::{Call, Client};
 use crate::{
     EndpointKind, Error, Params, RetryPolicy, TokenContext, TokenSet, grant::Grant,
@@ -53,6 +55,12 @@ impl<'a> Exchange<'a> {
     /// Adds a parameter of the server's own. The names of protocol parameters are refused.
     pub fn param(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.extra.push(name, value);
+        self
+    }
+
+    /// Adds a parameter of the server's own that may not be shown: a one-time password.
+    pub fn secret_param(mut self, name: impl Into<String>, value: impl Into<SecretString>) -> Self {
+        self.extra.push_secret(name, &value.into());
         self
     }
 

@@ -97,9 +97,9 @@ impl ErrorCode {
 
     pub(super) fn recovery(&self, after: Option<Duration>) -> Recovery {
         match self {
-            Self::InvalidGrant | Self::AccessDenied | Self::ExpiredToken | Self::InvalidToken => {
-                Recovery::Reauthorize
-            }
+            Self::InvalidToken => Recovery::Renew,
+            Self::InvalidGrant | Self::AccessDenied | Self::ExpiredToken => Recovery::Reauthorize,
+
             Self::AuthorizationPending
             | Self::SlowDown
             | Self::ServerError
@@ -173,6 +173,13 @@ impl OAuthError {
             uri: text("error_uri"),
             extra: members,
         })
+    }
+
+    /// Sets the code, where the caller knows better than the server's words what was refused.
+    #[must_use]
+    pub fn with_code(mut self, code: ErrorCode) -> Self {
+        self.code = code;
+        self
     }
 
     /// Sets the description, cleaned.

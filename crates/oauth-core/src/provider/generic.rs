@@ -61,15 +61,33 @@ impl GenericProvider {
         }
     }
 
-    /// The server that `metadata` describes (RFC 8414 §2).
+    /// The server that `metadata` describes (RFC 8414 §2): its endpoints, the grants it lists, and
+    /// the first client authentication method of ours that it takes. When it takes none of ours,
+    /// clients with a secret must be told a method.
     ///
     /// # Errors
-    /// A protocol error when the metadata names no token endpoint or an unsafe one; a usage error
-    /// when none of the client authentication methods it lists is one of ours.
+    /// A protocol error when the metadata name no token endpoint or an unsafe one.
     pub fn from_metadata(metadata: &ServerMetadata) -> Result<Self, Error> {
         let mut this = Self::new(metadata.endpoints()?);
-        this.client_authentication = metadata.client_authentication()?;
         this.capabilities = this.capabilities.with(Capability::Discovery);
+        this.client_authentication = metadata
+            .client_authentication()
+            .unwrap_or(ClientAuthMethod::None);
+        let grants = [
+            ("client_credentials", Capability::ClientCredentials),
+            ("password", Capability::Password),
+            ("authorization_code", Capability::AuthorizationCode),
+            ("refresh_token", Capability::RefreshToken),
+            (
+                "urn:ietf:params:oauth:grant-type:device_code",
+                Capability::DeviceCode,
+            ),
+        ];
+        for (grant, capability) in grants {
+            if metadata.lists("grant_types_supported", grant) == Some(false) {
+                this.capabilities = this.capabilities.without(capability);
+            }
+        }
         Ok(this)
     }
 

@@ -9,12 +9,24 @@ use serde_json::{Map, Value};
 use super::not_an_answer;
 use crate::Error;
 
-/// The object in a body.
+/// The JSON object in an answer's body, for what a provider reads by itself.
+///
+/// Strict: UTF-8, one object, none of its members twice, nothing after it (RFC 8259 §4). A second
+/// member of a name could hide the first.
+///
+/// ```
+/// use oauth_core::json_object;
+///
+/// let answer = |body: &'static str| http::Response::new(bytes::Bytes::from(body));
+/// assert_eq!(json_object(&answer(r#"{"message":"no"}"#))?["message"], "no");
+/// assert!(json_object(&answer(r#"{"message":"no","message":"yes"}"#)).is_err());
+/// # Ok::<(), oauth_core::Error>(())
+/// ```
 ///
 /// # Errors
 /// A protocol error that says nothing of the body but its media type and size: the messages of
 /// a JSON parser quote what they find.
-pub(crate) fn json_object(response: &http::Response<Bytes>) -> Result<Map<String, Value>, Error> {
+pub fn json_object(response: &http::Response<Bytes>) -> Result<Map<String, Value>, Error> {
     let body = response.body();
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     match serde_json::from_slice::<Object>(body) {

@@ -99,6 +99,21 @@ fn what_is_not_one_object_is_no_answer() {
 }
 
 #[test]
+fn a_rotated_refresh_token_outlives_whatever_else_is_wrong() {
+    let bad = ["scope\":\"a\\tb", "expires_in\":\"-1", "token_type\":\"mac"];
+    for bad in bad.map(|bad| format!("\"{bad}\"")) {
+        let body = format!(r#"{{"access_token":"a","refresh_token":"rotated",{bad}}}"#);
+        let error = read(body).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Protocol, "{bad}");
+        let kept = error.refresh_token().map(RefreshToken::expose_secret);
+        assert_eq!(kept, Some("rotated"), "{bad}");
+        assert!(!format!("{error} {error:?}").contains("rotated"), "{bad}");
+    }
+    let error = read(r#"{"refresh_token":"rotated","token_type":"bearer"}"#).unwrap_err();
+    assert!(error.refresh_token().is_some());
+}
+
+#[test]
 fn an_error_beside_a_token_wins() {
     let error =
         read(r#"{"access_token":"a","token_type":"bearer","error":"invalid_grant"}"#).unwrap_err();

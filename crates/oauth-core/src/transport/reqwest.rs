@@ -5,7 +5,6 @@ use std::{fmt, time::Duration};
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use http::header;
-use http_body_util::Full;
 
 use super::{Limits, Transport, TransportError, TransportErrorKind as Kind};
 use crate::Error;
@@ -59,13 +58,18 @@ impl ReqwestTransport {
         Ok(Self { client })
     }
 
-    /// A client that you have. Build it with `redirect(Policy::none())`: a client that is built
-    /// cannot be asked. Should it follow one all the same, the request's body does not go with it
-    /// (it cannot be repeated), reqwest strips `Authorization` for another host, and the call ends
-    /// in an error.
-    #[must_use]
-    pub fn from_client(client: reqwest::Client) -> Self {
-        Self { client }
+    /// A client that you have, built with `redirect(Policy::none())`.
+    ///
+    /// # Errors
+    /// A usage error when it would follow redirects, since credentials would go along. A client
+    /// that is built cannot be asked but by its `Debug`; should that change, this refuses.
+    pub fn from_client(client: reqwest::Client) -> Result<Self, Error> {
+        if !format!("{client:?}").contains(r#"redirect_policy: "Policy(None)""#) {
+            return Err(Error::usage(
+                "this HTTP client follows redirects, and credentials would go along; build it with redirect(Policy::none())",
+            ));
+        }
+        Ok(Self { client })
     }
 }
 
@@ -83,23 +87,11 @@ impl Transport for ReqwestTransport {
         request: http::Request<Bytes>,
         limits: Limits,
     ) -> Result<http::Response<Bytes>, TransportError> {
-        let empty = request.body().is_empty();
-        let (head, body) = request.into_parts();
-        // A body that reqwest cannot clone: no redirect, of anybody's making, can repeat it.
-        let body = if empty {
-            reqwest::Body::from(body)
-        } else {
-            reqwest::Body::wrap(Full::new(body))
-        };
-        let mut request = reqwest::Request::try_from(http::Request::from_parts(head, body))
+        let mut request = reqwest::Request::try_from(request)
             .map_err(|error| TransportError::new(Kind::Request).with_source(error.without_url()))?;
         *request.timeout_mut() = Some(limits.total);
-        let asked = request.url().clone();
 
         let mut response = self.client.execute(request).await.map_err(failure)?;
-        if *response.url() != asked {
-            return Err(TransportError::new(Kind::Redirected));
-        }
         if response
             .headers()
             .get(header::CONTENT_ENCODING)
@@ -135,8 +127,6 @@ fn failure(error: reqwest::Error) -> TransportError {
         Kind::Timeout
     } else if error.is_builder() {
         Kind::Request
-    } else if error.is_redirect() {
-        Kind::Redirected
     } else {
         Kind::Interrupted
     };

@@ -38,6 +38,12 @@ impl ClientBuilder {
         self
     }
 
+    /// As [`ClientBuilder::transport`], for one that several share.
+    pub fn shared_transport(mut self, transport: Arc<dyn Transport>) -> Self {
+        self.core = self.core.shared_transport(transport);
+        self
+    }
+
     /// Where the time comes from; otherwise from the system.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.core = self.core.clock(clock);

@@ -1,7 +1,7 @@
 //! Sending a call of the API, and the step that refreshes its token.
 
 use bytes::Bytes;
-use oauth_core::{Call, Error, Replay};
+use oauth_core::{Call, Error, ErrorCode, Replay};
 use url::Url;
 
 use super::{HelixToken, Unauthorized};
@@ -62,7 +62,8 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::helix`], [`Client::token_refresh`] and [`Client::app_token`]; or what `store`
-    /// said. When there is nothing to refresh with, the 401 itself.
+    /// said. When there is nothing to refresh with, the 401 itself with the code `invalid_grant`:
+    /// the user must consent again.
     ///
     /// ```
     /// # async fn call(client: twitch::Client, mut token: twitch::UserToken) -> Result<(), twitch::oauth_core::Error> {
@@ -101,7 +102,7 @@ impl Client {
             other => return other.map_err(E::from),
         };
         let Some(next) = token.renew(self).await? else {
-            return Err(refused.into());
+            return Err(refused.with_code(ErrorCode::InvalidGrant).into());
         };
         *token = next.clone();
         store(next).await?;

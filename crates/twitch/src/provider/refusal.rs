@@ -3,8 +3,8 @@
 
 use bytes::Bytes;
 use http::StatusCode;
-use oauth_core::{EndpointKind, ErrorCode, OAuthError};
-use serde_json::{Map, Value};
+use oauth_core::{EndpointKind, ErrorCode, OAuthError, json_object};
+use serde_json::Value;
 
 use super::VALIDATE;
 
@@ -12,12 +12,11 @@ use super::VALIDATE;
 const UNKNOWN: &str = "provider_error";
 
 pub(super) fn read(endpoint: EndpointKind, response: &http::Response<Bytes>) -> Option<OAuthError> {
-    let body = response.body();
     let fallback = by_status(endpoint, response.status());
-    if body.is_empty() {
+    if response.body().is_empty() {
         return fallback.map(OAuthError::new);
     }
-    let mut members: Map<String, Value> = serde_json::from_slice(body).ok()?;
+    let mut members = json_object(response).ok()?;
     let Some(Value::String(message)) = members.remove("message") else {
         // Not what Twitch sends; but an emulator or a proxy may speak as the RFC does.
         let error = OAuthError::from_members(members).filter(|error| error.code().is_registered());

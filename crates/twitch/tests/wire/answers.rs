@@ -211,6 +211,18 @@ async fn refusals_say_what_to_do() {
 }
 
 #[tokio::test]
+async fn a_401_without_known_words_is_the_clients_where_no_user_has_consented() {
+    for body in ["", "{}", r#"{"status":401,"message":"half past nine"}"#] {
+        let server = Server::of([Answer::new(401, body)]).await;
+        let error = server.confidential().app_token().await.unwrap_err();
+        assert_eq!(error.code(), Some(&ErrorCode::InvalidClient), "{body}");
+        assert_eq!(error.recovery(), Recovery::FixConfiguration, "{body}");
+        let said = error.oauth_error().unwrap().description();
+        assert_eq!(said.is_some(), body.contains("message"), "{body}");
+    }
+}
+
+#[tokio::test]
 async fn a_server_fault_keeps_the_session() {
     let server = Server::of([fixture("token.server_error.500")]).await;
     let client = server.confidential();
@@ -255,7 +267,7 @@ async fn validations() {
     };
     let dead = of(fixture("validate.invalid.401")).await;
     assert_eq!(dead.code(), Some(&ErrorCode::InvalidToken));
-    assert!(dead.needs_reauthorization());
+    assert_eq!(dead.recovery(), Recovery::Renew);
     assert_eq!(
         of(fixture("validate.missing.401")).await.recovery(),
         Recovery::FixConfiguration

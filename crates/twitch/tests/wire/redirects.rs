@@ -79,7 +79,7 @@ fn the_url_of_openid_connect() {
         .scopes(Scopes::new([Scope::OpenId]).unwrap())
         .force_verify(true)
         .nonce("n-0S6")
-        .claims(&claims)
+        .claims(claims)
         .build()
         .unwrap();
     let state = state(&url);
@@ -90,6 +90,22 @@ fn the_url_of_openid_connect() {
              &scope=openid&state={state}&force_verify=true&nonce=n-0S6\
              &claims=%7B%22id_token%22%3A%7B%22email%22%3Anull%2C%22email_verified%22%3Anull%7D%2C%22userinfo%22%3A%7B%22picture%22%3Anull%7D%7D"
         )
+    );
+    let (last, _) = client()
+        .authorization_url("http://localhost")
+        .scopes(Scopes::new([Scope::OpenId]).unwrap())
+        .force_verify(true)
+        .force_verify(false)
+        .nonce("first")
+        .nonce("last")
+        .claims(Claims::new().id_token(Claim::Email))
+        .claims(Claims::new())
+        .build()
+        .unwrap();
+    assert!(
+        last.as_str().ends_with("&nonce=last&claims=%7B%7D")
+            && !last.as_str().contains("force_verify"),
+        "what was said last: {last}"
     );
     let without = client()
         .authorization_url("http://localhost")
@@ -128,12 +144,17 @@ fn the_url_of_the_implicit_flow_needs_no_secret() {
 
     let request = client.implicit_url(ImplicitResponse::IdToken, "http://localhost");
     assert!(request.build().is_err(), "an ID token needs openid");
-    assert!(
-        client
-            .implicit_url(ImplicitResponse::Token, "localhost")
-            .build()
-            .is_err()
-    );
+    for bad in [
+        "localhost",
+        "http://localhost/#a",
+        "http://localhost/\n",
+        "http://local\thost/",
+        "http://localhost/a b",
+        " http://localhost",
+    ] {
+        let request = client.implicit_url(ImplicitResponse::Token, bad);
+        assert!(request.build().is_err(), "{bad:?}");
+    }
 }
 
 #[tokio::test]

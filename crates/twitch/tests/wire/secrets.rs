@@ -184,7 +184,7 @@ fn no_type_shows_a_secret() {
     printed.value(
         &client
             .authorization_url("http://localhost")
-            .claims(&Claims::new()),
+            .claims(Claims::new()),
     );
     printed.value(&client.implicit_url(ImplicitResponse::IdToken, "http://localhost"));
     let pending = PendingImplicit::from_state("planted-state").unwrap();

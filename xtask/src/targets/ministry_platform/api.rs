@@ -14,9 +14,9 @@ pub(super) const CASES: &[Case] = cases! {
     "MP-19" [Need::Counterpart] => our_own_mistakes,
 };
 
-const CONTACTS: &str = "/ministryplatformapi/tables/Contacts";
+pub(super) const CONTACTS: &str = "/ministryplatformapi/tables/Contacts";
 
-async fn contacts(api: &Api) -> Result<usize, ::ministry_platform::Error> {
+pub(super) async fn contacts(api: &Api) -> Result<usize, ::ministry_platform::Error> {
     let rows = api.get_records(&"Contacts".parse()?, &Query::new()).await?;
     Ok(rows.len())
 }

@@ -32,7 +32,7 @@ async fn pkce_and_issuer(cx: Context) -> Outcome {
             has("code_challenge") == pkce && has("code_challenge_method") == pkce && realm,
             "an authorization request with PKCE {pkce}: expected a challenge accordingly, and the realm, got {url}"
         );
-        let got = church.client().exchange(&code).await?;
+        let got = church.core().exchange(&code).await?;
         let user = church.userinfo(got.access_token()).await.map_err(failed)?;
         ensure!(
             !user.subject().is_empty(),
@@ -48,10 +48,7 @@ async fn pkce_and_issuer(cx: Context) -> Outcome {
     ] {
         for (issuer, fits) in [(good, true), (bad, false)] {
             let client = church(&cx, platform.clone())?;
-            let (url, mut pending) = client
-                .client()
-                .authorization_request(REDIRECT_URI)
-                .build()?;
+            let (url, mut pending) = client.core().authorization_request(REDIRECT_URI).build()?;
             let state = parameter(&url, "state")?;
             let query: String = url::form_urlencoded::Serializer::new(String::new())
                 .extend_pairs([("code", "c"), ("state", &state), ("iss", issuer)])
@@ -98,7 +95,7 @@ async fn pkce_and_issuer(cx: Context) -> Outcome {
         MinistryPlatform::new(server.base_url()).map_err(failed)?,
     )?;
     let code = AuthorizationCode::new("c").with_redirect_uri(REDIRECT_URI);
-    let got = church.client().exchange(&code).await?;
+    let got = church.core().exchange(&code).await?;
     ensure!(
         got.id_token() == Some("e30.e30.e30"),
         "an ID token without a nonce: expected it as it is, got {:?}",
@@ -118,7 +115,7 @@ async fn authorize(
     church: &Authentication,
     base_url: &str,
 ) -> Result<(Url, AuthorizationCode), Failure> {
-    let request = church.client().authorization_request(REDIRECT_URI);
+    let request = church.core().authorization_request(REDIRECT_URI);
     let (url, mut pending) = request
         .scopes(oauth_core::Scopes::new(["openid"])?)
         .param("realm", "realm")

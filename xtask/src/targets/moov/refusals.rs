@@ -121,7 +121,7 @@ async fn transient_without_a_body(cx: Context) -> Outcome {
         let asked = ask(&cx, server.base_url(), Scope::ping_read()).await?;
         let error = refused("an empty answer", asked)?;
         is(&error, ErrorKind::ApiError, status, "no body")?;
-        let (core, id) = (error.as_core(), error.request_id());
+        let (core, id) = (error.core(), error.request_id());
         ensure!(
             core.is_transient() && !core.needs_reauthorization() && id == Some("3f2504e0-4f89"),
             "{status} without a body: expected it transient with its request id, got {:?} and {id:?}",
@@ -181,7 +181,7 @@ async fn transient_without_a_body(cx: Context) -> Outcome {
     let error = refused("a call over the limit", asked)?;
     is(&error, ErrorKind::ApiError, 429, "a call over the limit")?;
     ensure!(
-        error.as_core().is_transient() && error.request_id().is_some(),
+        error.core().is_transient() && error.request_id().is_some(),
         "a call over the limit: expected it transient with its request id, got {:?}",
         error.request_id()
     );
@@ -206,12 +206,12 @@ async fn prose_is_kept(cx: Context) -> Outcome {
             got == Some(kept),
             "400 {text:?}: expected the text {kept:?}, got {got:?}"
         );
-        let code = error.as_core().code();
+        let code = error.core().code();
         ensure!(
             code.is_some_and(|code| !code.is_registered()),
             "400 {text:?}: expected no registered code, got {code:?}"
         );
-        let core = error.as_core();
+        let core = error.core();
         ensure!(
             !core.is_transient() && !core.needs_reauthorization(),
             "400 {text:?}: expected neither a retry nor a new authorization, got {:?}",

@@ -26,19 +26,19 @@ pub(super) fn get(client: &Client, path: &str) -> Result<http::Request<Bytes>, F
     request.map_err(|error| Failure::new(format!("no request for {url}: {error}")))
 }
 
-fn validation() -> Reply {
+pub(super) fn validation() -> Reply {
     let members = json!({
         "client_id": "demo", "login": "twitchdev", "scopes": [], "user_id": "1", "expires_in": 60,
     });
     Reply::json(200, &members)
 }
 
-fn refusal(status: u16, message: &str) -> Reply {
+pub(super) fn refusal(status: u16, message: &str) -> Reply {
     let members = json!({"error": "Unauthorized", "status": status, "message": message});
     Reply::json(status, &members)
 }
 
-async fn keep<T>(_: T) -> Result<(), Error> {
+pub(super) async fn keep<T>(_: T) -> Result<(), Error> {
     Ok(())
 }
 
@@ -194,7 +194,7 @@ async fn leads_nowhere_else(cx: &Context) -> Outcome {
     count("calls of another server", &elsewhere, 0)
 }
 
-async fn user(client: &Client) -> Result<UserToken, Failure> {
+pub(super) async fn user(client: &Client) -> Result<UserToken, Failure> {
     let (access, refresh) = (AccessToken::new("at")?, RefreshToken::new("rt")?);
     Ok(UserToken::from_existing(client, access, Some(refresh)).await?)
 }

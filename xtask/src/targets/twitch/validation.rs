@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use http::StatusCode;
 use oauth_conformance::{Case, Context, Need, Outcome, Reply, cases, ensure, wire};
-use oauth_core::{AccessToken, ErrorCode, ErrorKind, Scopes, Token, TokenSet};
+use oauth_core::{AccessToken, ErrorCode, ErrorKind, Recovery, Scopes, Token, TokenSet};
 use serde_json::{Value, json};
 use twitch::{AppToken, UserToken};
 
 use super::{
     confidential,
-    expect::{count, last, reauthorize, refused},
+    expect::{count, last, refused},
     public, tokens_by_code, tokens_by_device,
 };
 
@@ -120,7 +120,11 @@ async fn validate(cx: Context) -> Outcome {
     counterpart.control().kill_tokens().await?;
     let sent = "a validation of a dead token";
     let error = refused(sent, client.token_validate(tokens.access_token()).await)?;
-    reauthorize(sent, &error, &ErrorCode::InvalidToken)?;
+    ensure!(
+        error.code() == Some(&ErrorCode::InvalidToken) && error.recovery() == Recovery::Renew,
+        "{sent}: expected invalid_token and the token to renew, got {error} and {:?}",
+        error.recovery()
+    );
     let status = error.status();
     ensure!(
         status == Some(StatusCode::UNAUTHORIZED),

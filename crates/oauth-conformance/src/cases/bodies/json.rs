@@ -1,10 +1,10 @@
 //! JSON as RFC 8259 has it, and as it has not.
 
 use oauth_core::{ErrorKind::Protocol, OAuthError};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{answer, expect, json_body};
-use crate::{Context, Need::StandardErrors, Outcome, ensure};
+use crate::{Context, Failure, Outcome, ensure};
 
 pub(in crate::cases) async fn no_object(cx: Context) -> Outcome {
     for body in [
@@ -150,15 +150,45 @@ pub(in crate::cases) async fn duplicates(cx: Context) -> Outcome {
     ] {
         let sent = format!("{{{twice},{rest}");
         expect::error(&cx, &sent, json_body(sent.clone())).await?;
-        // Under 400 neither of the two is the code, unless the target reads refusals its own way.
+        // Under 400 neither of the two is the code.
         let reply = json_body(format!("{{{twice}}}")).status(400);
         let error = expect::error(&cx, twice, reply).await?;
         let code = error.oauth_error().map(OAuthError::code);
-        let unread = !error.needs_reauthorization() || cx.lacks(StandardErrors);
         ensure!(
-            unread,
+            !error.needs_reauthorization(),
             "sent {twice} under 400, expected no code, got {code:?}"
         );
+    }
+    in_its_own_words(&cx).await
+}
+
+/// A target's own way to say that a session is dead says nothing with a member twice, whichever
+/// of the two comes last.
+async fn in_its_own_words(cx: &Context) -> Outcome {
+    let (status, body) = cx.refusal_body("invalid_grant")?;
+    let plain = expect::error(cx, &body, json_body(body.clone()).status(status)).await?;
+    ensure!(
+        plain.needs_reauthorization(),
+        "sent {status} {body}, expected the end of the session, got {:?}",
+        plain.recovery()
+    );
+    let inner = &body[1..body.len() - 1];
+    let members: Map<String, Value> = serde_json::from_str(&body)
+        .map_err(|_| Failure::new(format!("the target's refusal is no object: {body}")))?;
+    for (name, _) in members.iter().filter(|(_, value)| value.is_string()) {
+        let other = json!({ name: "another text" }).to_string();
+        let other = &other[1..other.len() - 1];
+        for twice in [
+            format!("{{{inner},{other}}}"),
+            format!("{{{other},{inner}}}"),
+        ] {
+            let error = expect::error(cx, &twice, json_body(twice.clone()).status(status)).await?;
+            ensure!(
+                !error.needs_reauthorization(),
+                "sent {status} {twice}, expected no code that ends the session, got {:?}",
+                error.code()
+            );
+        }
     }
     Ok(())
 }

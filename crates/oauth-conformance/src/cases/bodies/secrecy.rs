@@ -1,10 +1,10 @@
 //! What an error may say of an answer: everything but its text.
 
-use oauth_core::{ErrorKind::Protocol, RefreshToken, grant};
-use serde_json::json;
+use oauth_core::{ErrorKind::Protocol, RefreshToken, Token, TokenSet, grant};
+use serde_json::{Value, json};
 
 use super::{expect, json_body, marks};
-use crate::{Context, Failure, Outcome, Reply, ensure};
+use crate::{Context, Failure, Need, Outcome, Reply, ensure};
 
 const BODY: &str = "MARKbody+7Q/2x";
 const HEADER: &str = "MARKheader7Q2x";
@@ -83,6 +83,7 @@ pub(in crate::cases) async fn of_a_member(cx: Context) -> Outcome {
     let values = [
         json!({ BODY: BODY }),
         json!([BODY]),
+        json!([7_027_027_027_u64]),
         json!(7_027_027_027_u64),
         json!(-7_027_027_027_i64),
         json!(format!("{BODY}\r\n")),
@@ -97,15 +98,22 @@ pub(in crate::cases) async fn of_a_member(cx: Context) -> Outcome {
     ] {
         for value in &values {
             let sent = format!("{member} {value}");
-            // A number of seconds is a number, and a profile may know any text as a token type.
-            let Err(error) = cx.read(cx.token_reply_with(member, value.clone())).await? else {
-                continue;
+            let result = cx.read(cx.token_reply_with(member, value.clone())).await?;
+            let error = match result {
+                Ok(token) => {
+                    ensure!(
+                        is_good(&cx, member, value, &token),
+                        "sent {sent}, expected an error, got a token"
+                    );
+                    continue;
+                }
+                Err(error) => error,
             };
             expect::is(&error, Protocol, &sent)?;
-            let text = error.to_string();
+            let (text, what) = (error.to_string(), expected(member, value));
             ensure!(
-                text.contains(member),
-                "sent {sent}, expected the member's name in the error, got {text}"
+                text.contains(&format!("\"{member}\" {what}")),
+                "sent {sent}, expected to be told that {member} {what}, got {text}"
             );
             marks::unseen(&error, &[BODY, "7027027027"], &sent)?;
         }
@@ -118,6 +126,33 @@ pub(in crate::cases) async fn of_a_member(cx: Context) -> Outcome {
     )
     .await?;
     marks::unseen(&error, ALL, "a member twice")
+}
+
+/// Whether a value is a good one after all: that many seconds, or this list of scopes. What a
+/// provider with an `expires_in` of its own cannot read may be its default, but never "for ever".
+fn is_good(cx: &Context, member: &str, value: &Value, token: &TokenSet) -> bool {
+    match member {
+        "scope" => *value == json!([BODY]),
+        "expires_in" => {
+            let good = value.is_u64() || cx.lacks(Need::StandardExpiry);
+            good && token.expires_at().is_some()
+        }
+        _ => false,
+    }
+}
+
+/// What an error must say of a value that is none for this member.
+fn expected(member: &str, value: &Value) -> &'static str {
+    match (member, value) {
+        ("expires_in", _) => "is not a number of seconds",
+        ("scope", Value::String(_)) => "has a character outside RFC 6749 section 3.3",
+        ("scope", Value::Array(_)) => "is an array with an item that is not a text",
+        ("scope", _) => "is neither a text nor an array of texts",
+        ("token_type", Value::String(_)) => "names a type other than Bearer",
+        ("access_token", Value::String(_)) => "is empty or has a character outside printable ASCII",
+        (_, Value::String(_)) => "has a character outside printable ASCII",
+        _ => "is not a text",
+    }
 }
 
 /// The error of a refresh whose request is full of marks.

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use oauth_core::{ErrorKind, Limits, TransportError, TransportErrorKind, grant::ClientCredentials};
+use tokio::net::TcpListener;
 
+use super::client_at;
 use crate::{Context, Failure, Outcome, Reply, ensure};
 
 pub(super) async fn time(cx: Context) -> Outcome {
@@ -12,6 +14,11 @@ pub(super) async fn time(cx: Context) -> Outcome {
         default <= Duration::from_secs(30),
         "expected a default of 30 s at most, got {default:?}"
     );
+    let (drips, connects) = tokio::join!(total(&cx), connect(&cx));
+    drips.and(connects)
+}
+
+async fn total(cx: &Context) -> Outcome {
     let slow = Duration::from_millis(100);
     let refusal = cx
         .refusal("invalid_client")
@@ -48,6 +55,32 @@ pub(super) async fn time(cx: Context) -> Outcome {
             "sent {sent} under a limit of 300 ms, expected a timeout, got {result:?}"
         );
     }
+    Ok(())
+}
+
+/// A connection whose TLS handshake nobody answers: it is given up well before the 30 s of the whole
+/// exchange, and nothing of the request has left.
+async fn connect(cx: &Context) -> Outcome {
+    let deaf = TcpListener::bind(("127.0.0.1", 0)).await?;
+    let client = client_at(
+        cx,
+        &format!("https://{}", deaf.local_addr()?),
+        cx.transport(),
+    )?;
+    let grant = ClientCredentials::new();
+    let exchange = client.exchange(&grant).into_future();
+    let result = tokio::time::timeout(Duration::from_secs(20), exchange)
+        .await
+        .map_err(|_| {
+            Failure::new("nobody answered a TLS handshake, expected an end, got none in 20 s")
+        })?;
+    let unsent = result
+        .as_ref()
+        .is_err_and(|error| error.nothing_sent() && error.transport_error().is_some());
+    ensure!(
+        unsent,
+        "nobody answered a TLS handshake, expected an error before anything is sent, got {result:?}"
+    );
     Ok(())
 }
 

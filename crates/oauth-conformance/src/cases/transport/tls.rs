@@ -17,7 +17,7 @@ use tokio_rustls::{
 };
 
 use super::client_at;
-use crate::{Context, Failure, Outcome, Received, Reply, ScriptedServer, ensure};
+use crate::{Context, Failure, Outcome, Received, Reply, ScriptedServer, ensure, environment};
 
 // An authority of the suite's own, until 2120, whose key nobody has any more; a certificate by it
 // for localhost, id.example.com and 127.0.0.1, also until 2120; one of 2020 for the same.
@@ -123,8 +123,9 @@ async fn ensure_refused(
     Ok(())
 }
 
-/// The suite has set no variable: whoever runs it may, and nothing here may change.
+/// Whatever whoever runs the suite has set, as [`environment`] has it: nothing here may change.
 pub(super) async fn no_variable(cx: Context) -> Outcome {
+    environment::check()?;
     let plain = cx.target().provider("http://id.example.com");
     ensure!(
         plain.is_err(),
