@@ -208,6 +208,13 @@ impl Error {
                 after: self.0.retry_after,
             },
             ErrorKind::Protocol => Recovery::GiveUp,
+            // At the token endpoint the dead token is the one that was sent there.
+            ErrorKind::OAuth
+                if self.code() == Some(&ErrorCode::InvalidToken)
+                    && self.0.endpoint == Some(EndpointKind::Token) =>
+            {
+                Recovery::Reauthorize
+            }
             ErrorKind::OAuth => self
                 .code()
                 .map_or(Recovery::GiveUp, |code| code.recovery(self.0.retry_after)),

@@ -161,7 +161,8 @@ pub trait AuthorizationCodes: fmt::Debug + Send + Sync {
     async fn consume(&self, hash: &TokenHash) -> Result<bool, ContextError>;
 
     /// Takes back a `consume`, after which the tokens could not be stored, so that the client's
-    /// next attempt finds the code as it was. A store that leaves it consumed is safe, but its
+    /// next attempt finds the code as it was; a code that came back in between (`consume` gave
+    /// false) stays dead. A store that leaves it consumed is safe, but its
     /// clients have to ask their people again after such a failure.
     ///
     /// # Errors
@@ -222,7 +223,7 @@ pub trait ResourceOwners: fmt::Debug + Send + Sync {
         password: &SecretString,
     ) -> Result<Option<String>, ContextError>;
 
-    /// Whether tokens of this subject may still be refreshed.
+    /// Whether tokens may still be issued or refreshed for this subject.
     ///
     /// # Errors
     ///

@@ -12,7 +12,8 @@ use crate::{AuthorizationServer, OAuthError, TokenHash, guard::lock};
 /// Where a request came from. The embedding application puts it into the request's extensions,
 /// because only it knows which proxies to believe; without it nothing is throttled, since a
 /// stranger could then shut out a client by guessing. The services of this crate take it from
-/// axum's `ConnectInfo<SocketAddr>` if there is one and no `Source`.
+/// axum's `ConnectInfo<SocketAddr>` if there is one and no `Source`: behind a proxy that is the
+/// proxy's address, and all that come through it share one limit, so set `Source` there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Source(pub IpAddr);
 

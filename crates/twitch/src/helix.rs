@@ -6,7 +6,7 @@ mod send;
 mod unauthorized;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use oauth_core::{Error, Token};
+use oauth_core::{Error, RefreshToken, Token};
 
 use crate::{AppToken, Client, UserToken};
 pub use rate_limit::RateLimit;
@@ -52,7 +52,7 @@ impl HelixToken for AppToken {
 pub(crate) mod sealed {
     use std::future::Future;
 
-    use super::{Client, Error};
+    use super::{Client, Error, RefreshToken};
 
     /// How a token that Helix refused is replaced.
     pub trait Renew: Sized + Send + Sync {
@@ -61,6 +61,9 @@ pub(crate) mod sealed {
             &self,
             client: &Client,
         ) -> impl Future<Output = Result<Option<Self>, Error>> + Send;
+
+        /// This token with the refresh token that an unusable answer brought, if it can have one.
+        fn keeping(&self, refresh_token: RefreshToken) -> Option<Self>;
     }
 }
 
@@ -71,11 +74,23 @@ impl sealed::Renew for UserToken {
             None => Ok(None),
         }
     }
+
+    fn keeping(&self, refresh_token: RefreshToken) -> Option<Self> {
+        let tokens = self
+            .token_set()
+            .clone()
+            .with_refresh_token(Some(refresh_token));
+        Some(self.refreshed(tokens))
+    }
 }
 
 impl sealed::Renew for AppToken {
     /// An app token has no refresh token: a new one is asked for.
     async fn renew(&self, client: &Client) -> Result<Option<Self>, Error> {
         client.app_token().await.map(Some)
+    }
+
+    fn keeping(&self, _: RefreshToken) -> Option<Self> {
+        None
     }
 }

@@ -177,9 +177,11 @@ fn check_redirect_uri(redirect_uri: &str) -> Result<(), Error> {
 fn check_front_channel(name: &str) -> Result<(), Error> {
     check_extra(name)?;
     let name = name.to_ascii_lowercase();
-    if check_extra(&name).is_err() || matches!(name.as_str(), "access_token" | "id_token") {
+    let secret = name.contains("secret") || name.contains("password");
+    if secret || check_extra(&name).is_err() || matches!(name.as_str(), "access_token" | "id_token")
+    {
         return Err(Error::usage(
-            "an extra authorization parameter is a secret; nothing secret goes through the browser",
+            "an extra authorization parameter is named like a secret or a protocol parameter; nothing secret goes through the browser",
         ));
     }
     if matches!(

@@ -17,7 +17,8 @@ use crate::{
 const INTERVAL: Duration = Duration::from_secs(5);
 /// What `slow_down` adds (RFC 8628 §3.5).
 const SLOW_DOWN: Duration = Duration::from_secs(5);
-/// No wait between two polls is longer, whatever the server names.
+/// The longest interval that an answer can set, and the longest back-off. `slow_down` and
+/// `Retry-After` can ask for more.
 const MAX_INTERVAL: Duration = Duration::from_secs(60);
 
 /// What to show to the user, and what to poll with (RFC 8628 §3.2).

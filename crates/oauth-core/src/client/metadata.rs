@@ -58,6 +58,7 @@ impl ServerMetadata {
             ));
         }
         let mut last = StatusCode::NOT_FOUND;
+        let mut unreadable = None;
         for address in addresses(&issuer) {
             let response = get(&address, transport).await?;
             last = response.status();
@@ -67,17 +68,19 @@ impl ServerMetadata {
                         return Self::check(members, expected_issuer, issuer.is_internal());
                     }
                     // A page for every address: the metadata may still be at the other one.
-                    Err(_) => continue,
+                    Err(error) => unreadable = Some(error),
                 }
             }
-            if !last.is_client_error() {
+            if !last.is_client_error() && last != StatusCode::OK {
                 break;
             }
         }
-        Err(Error::protocol(
-            "the issuer has no metadata (RFC 8414 section 3, OpenID Connect Discovery section 4)",
-        )
-        .with_status(last))
+        let none = || {
+            Error::protocol(
+                "the issuer has no metadata (RFC 8414 section 3, OpenID Connect Discovery section 4)",
+            )
+        };
+        Err(unreadable.unwrap_or_else(none).with_status(last))
     }
 
     fn check(

@@ -99,7 +99,6 @@ impl ErrorCode {
         match self {
             Self::InvalidToken => Recovery::Renew,
             Self::InvalidGrant | Self::AccessDenied | Self::ExpiredToken => Recovery::Reauthorize,
-
             Self::AuthorizationPending
             | Self::SlowDown
             | Self::ServerError

@@ -20,7 +20,7 @@ pub(super) async fn grant(request: TokenRequest<'_>) -> Result<TokenResponse, OA
         .filter(|record| record.client_id() == request.client.id())
         .ok_or_else(refused)?;
     if record.consumed {
-        return Err(replayed(server, &record).await?);
+        return Err(replayed(server, &hash, &record).await?);
     }
     if record.expires_at <= server.now() {
         return Err(refused());
@@ -47,7 +47,7 @@ pub(super) async fn grant(request: TokenRequest<'_>) -> Result<TokenResponse, OA
     grant.audience = server.requested_audience(request.parameters, grant.audience)?;
 
     if !server.authorization_codes().consume(&hash).await? {
-        return Err(replayed(server, &record).await?);
+        return Err(replayed(server, &hash, &record).await?);
     }
     let grant_type = GrantType::AuthorizationCode;
     let tokens = server.issue_tokens(request.client, grant_type, grant).await;
@@ -63,12 +63,15 @@ pub(super) async fn grant(request: TokenRequest<'_>) -> Result<TokenResponse, OA
 /// RFC 6749 §4.1.2: what was issued for a code that comes back is revoked.
 async fn replayed(
     server: &AuthorizationServer,
+    hash: &TokenHash,
     record: &AuthorizationCodeRecord,
 ) -> Result<OAuthError, ContextError> {
     tracing::warn!(
         client_id = record.client_id(),
         "an authorization code came back"
     );
+    // So that whoever came first cannot release it.
+    server.authorization_codes().consume(hash).await?;
     server.revoke_grant(&record.grant.id).await?;
     Ok(refused())
 }

@@ -36,7 +36,7 @@ pub(super) async fn grant(request: TokenRequest<'_>) -> Result<TokenResponse, OA
             }
             let (approved, used) = (DeviceStatus::Approved, DeviceStatus::Used);
             if !turn(server, &hash, approved, used).await? {
-                return Err(replayed(server, &record).await?);
+                return Err(replayed(server, &hash, &record).await?);
             }
             let grant_type = GrantType::DeviceCode;
             let tokens = server.issue_tokens(client, grant_type, record.grant).await;
@@ -48,7 +48,7 @@ pub(super) async fn grant(request: TokenRequest<'_>) -> Result<TokenResponse, OA
             }
             tokens
         }
-        Poll::Used => Err(replayed(server, &record).await?),
+        Poll::Used => Err(replayed(server, &hash, &record).await?),
         Poll::Unknown => Err(unknown()),
         Poll::Refused(code, description) => Err(OAuthError::new(code, description)),
     }
@@ -113,9 +113,13 @@ async fn turn(
 
 async fn replayed(
     server: &AuthorizationServer,
+    hash: &TokenHash,
     record: &DeviceCodeRecord,
 ) -> Result<OAuthError, ContextError> {
     tracing::warn!(client_id = record.client_id(), "a device code came back");
+    // So that whoever came first cannot make it approved again.
+    let mut end = |record: &mut DeviceCodeRecord| record.expires_at = SystemTime::UNIX_EPOCH;
+    server.device_codes().update(hash, &mut end).await?;
     server.revoke_grant(&record.grant.id).await?;
     Ok(unknown())
 }

@@ -46,8 +46,14 @@ impl AuthorizationCodes for MemoryAuthorizationCodes {
 
     async fn consume(&self, hash: &TokenHash) -> Result<bool, ContextError> {
         let mut codes = lock(&self.0);
-        let consumed = codes.get_mut(hash).map(|record| &mut record.consumed);
-        Ok(consumed.is_some_and(|consumed| !std::mem::replace(consumed, true)))
+        let Some(record) = codes.get_mut(hash) else {
+            return Ok(false);
+        };
+        if record.consumed {
+            // It came back: no release brings it to life again.
+            record.expires_at = SystemTime::UNIX_EPOCH;
+        }
+        Ok(!std::mem::replace(&mut record.consumed, true))
     }
 
     async fn release(&self, hash: &TokenHash) -> Result<(), ContextError> {

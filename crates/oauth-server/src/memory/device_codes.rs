@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use super::{BATCH, REMEMBERED, expiring::Expiring};
 use crate::{ContextError, DeviceCodeRecord, DeviceCodes, TokenHash, guard::lock};
 
-/// A public client's codes are anybody's to ask for, so they must not take all memory.
+/// A public client's codes are anybody's to ask for, so they must not take all memory. A stranger
+/// can use them up, though: limit that endpoint per source in front of it.
 const MAX_OF_CLIENT: usize = 10_000;
 
 #[derive(Debug, Default)]

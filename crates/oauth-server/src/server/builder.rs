@@ -270,7 +270,7 @@ fn is_issuer(issuer: &str) -> bool {
     let safe = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url));
     let anonymous = url.username().is_empty() && url.password().is_none();
     // A router would read these as patterns, and axum's panics at some.
-    let literal = |segment: &str| !segment.starts_with([':', '*']) && !segment.contains(['{', '}']);
+    let literal = |segment: &str| !segment.starts_with([':', '*']);
     safe && anonymous && url.path().split('/').all(literal) && !issuer.contains(['?', '#'])
 }
 

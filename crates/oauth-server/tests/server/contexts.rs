@@ -293,6 +293,31 @@ async fn codes_outlive_a_store_that_is_down() {
 }
 
 #[tokio::test]
+async fn a_code_that_came_back_is_not_released() {
+    let codes = Arc::new(MemoryAuthorizationCodes::new());
+    let world = world_with(|builder| builder.authorization_codes(codes.clone()));
+    world
+        .clients
+        .insert(app("app").require_pkce(false).build().unwrap());
+    let request = http::Request::get("/authorize?response_type=code&client_id=app");
+    let request = request.body(bytes::Bytes::new()).unwrap();
+    let request = world.server.preauthorize(&request).await.unwrap();
+    let response = world.server.authorize(&request, "person-1").await.unwrap();
+    let fields = [
+        ("grant_type", "authorization_code"),
+        ("code", response.code()),
+    ];
+    world.token(&fields).await.expect("the first use");
+    assert_refused(world.token(&fields).await, 400, InvalidGrant);
+    // As a first use would whose tokens could not be stored, had it been slower than the second.
+    codes
+        .release(&TokenHash::of(response.code()))
+        .await
+        .unwrap();
+    assert_refused(world.token(&fields).await, 400, InvalidGrant);
+}
+
+#[tokio::test]
 async fn a_panic_at_a_decision_is_a_500_too() {
     let good = world_with(|builder| builder);
     let request = http::Request::get(format!(

@@ -101,7 +101,19 @@ impl Client {
             Err(error) if Unauthorized::of(&error) == Some(Unauthorized::InvalidToken) => error,
             other => return other.map_err(E::from),
         };
-        let Some(next) = token.renew(self).await? else {
+        let renewed = match token.renew(self).await {
+            Ok(renewed) => renewed,
+            Err(error) => {
+                // An answer that was none otherwise may have ended the old refresh token.
+                let kept = error.refresh_token().cloned();
+                if let Some(kept) = kept.and_then(|kept| token.keeping(kept)) {
+                    *token = kept.clone();
+                    store(kept).await?;
+                }
+                return Err(error.into());
+            }
+        };
+        let Some(next) = renewed else {
             return Err(refused.with_code(ErrorCode::InvalidGrant).into());
         };
         *token = next.clone();

@@ -171,6 +171,29 @@ async fn a_refresh_that_fails_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_refresh_token_in_an_unusable_answer_is_stored() {
+    let unusable = Answer::new(
+        200,
+        r#"{"access_token":"a","refresh_token":"rotated","expires_in":-1}"#,
+    );
+    let server = Server::of([validation(), fixture("helix.invalid_token.401"), unusable]).await;
+    let client = server.confidential();
+    let mut token = user(&client, Some("rt")).await;
+    let mut stored = None;
+    let error = client
+        .token_refresh_step(users(&client), &mut token, async |kept: UserToken| {
+            stored = Some(kept);
+            Ok::<_, Error>(())
+        })
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Protocol);
+    let kept = token.refresh_token().unwrap().expose_secret();
+    assert_eq!(kept, "rotated");
+    assert_eq!(stored.as_ref(), Some(&token));
+}
+
+#[tokio::test]
 async fn a_store_that_fails_stops_the_call_but_loses_no_token() {
     let server = Server::of([
         validation(),
