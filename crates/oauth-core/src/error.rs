@@ -14,12 +14,17 @@
 
 mod oauth;
 
-use std::{borrow::Cow, error::Error as StdError, fmt, time::Duration};
+use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc, time::Duration};
 
 use http::StatusCode;
 use secrecy::SecretString;
 
-use crate::{RefreshToken, provider::EndpointKind, transport::TransportError};
+use crate::{
+    RefreshToken,
+    provider::EndpointKind,
+    store::{StoreError, StoreErrorKind},
+    transport::TransportError,
+};
 use oauth::mask_text;
 pub use oauth::{ErrorCode, OAuthError};
 pub(crate) use oauth::{clean, clean_header};
@@ -38,6 +43,8 @@ pub enum ErrorKind {
     Protocol,
     /// The server said no in words (RFC 6749 §5.2, or what the provider maps to it).
     OAuth,
+    /// The token store could not do its part.
+    Store,
 }
 
 /// What a program can do about an error.
@@ -59,9 +66,12 @@ pub enum Recovery {
     GiveUp,
 }
 
-/// What went wrong. See the [module](self) for what is never in it.
-pub struct Error(Box<Repr>);
+/// What went wrong. See the [module](self) for what is never in it. Cheap to clone: everybody who
+/// waited for one request is told of its failure.
+#[derive(Clone)]
+pub struct Error(Arc<Repr>);
 
+#[derive(Clone)]
 struct Repr {
     kind: ErrorKind,
     message: Cow<'static, str>,
@@ -72,7 +82,13 @@ struct Repr {
     retry_after: Option<Duration>,
     request_id: Option<String>,
     refresh_token: Option<RefreshToken>,
-    source: Option<TransportError>,
+    source: Option<Source>,
+}
+
+#[derive(Debug, Clone)]
+enum Source {
+    Transport(Arc<TransportError>),
+    Store(StoreError),
 }
 
 impl Error {
@@ -86,7 +102,7 @@ impl Error {
     #[must_use]
     pub fn reauthorization_needed(message: impl Into<Cow<'static, str>>) -> Self {
         let mut this = Self::usage(message);
-        this.0.reauthorize = true;
+        this.repr().reauthorize = true;
         this
     }
 
@@ -100,7 +116,7 @@ impl Error {
     #[must_use]
     pub fn oauth(error: OAuthError) -> Self {
         let mut this = Self::new(ErrorKind::OAuth, Cow::Borrowed("the server refused"));
-        this.0.oauth = Some(error);
+        this.repr().oauth = Some(error);
         this
     }
 
@@ -115,12 +131,25 @@ impl Error {
             ErrorKind::Transport
         };
         let mut this = Self::new(kind, Cow::Borrowed("no answer"));
-        this.0.source = Some(error);
+        this.repr().source = Some(Source::Transport(Arc::new(error)));
         this
     }
 
+    /// A failure of the token store.
+    #[must_use]
+    pub fn store(error: StoreError) -> Self {
+        let mut this = Self::new(ErrorKind::Store, Cow::Borrowed("the token store failed"));
+        this.repr().source = Some(Source::Store(error));
+        this
+    }
+
+    /// Copied only when somebody else holds the same error.
+    fn repr(&mut self) -> &mut Repr {
+        Arc::make_mut(&mut self.0)
+    }
+
     fn new(kind: ErrorKind, message: Cow<'static, str>) -> Self {
-        Self(Box::new(Repr {
+        Self(Arc::new(Repr {
             kind,
             message,
             reauthorize: false,
@@ -179,7 +208,19 @@ impl Error {
     /// What happened on the wire, for [`ErrorKind::Transport`].
     #[must_use]
     pub fn transport_error(&self) -> Option<&TransportError> {
-        self.0.source.as_ref()
+        match &self.0.source {
+            Some(Source::Transport(error)) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// What happened to the store, for [`ErrorKind::Store`].
+    #[must_use]
+    pub fn store_error(&self) -> Option<&StoreError> {
+        match &self.0.source {
+            Some(Source::Store(error)) => Some(error),
+            _ => None,
+        }
     }
 
     /// The refresh token of an answer that was no answer otherwise. The server has issued it and
@@ -192,7 +233,7 @@ impl Error {
     /// Whether nothing can have reached the server, so that even a one-time input is unspent.
     #[must_use]
     pub fn nothing_sent(&self) -> bool {
-        match &self.0.source {
+        match self.transport_error() {
             Some(error) => error.nothing_sent(),
             None => self.0.kind == ErrorKind::Usage,
         }
@@ -208,6 +249,11 @@ impl Error {
                 after: self.0.retry_after,
             },
             ErrorKind::Protocol => Recovery::GiveUp,
+            ErrorKind::Store => match self.store_error().map(StoreError::kind) {
+                Some(StoreErrorKind::Configuration) => Recovery::FixConfiguration,
+                Some(StoreErrorKind::Unreadable) => Recovery::GiveUp,
+                _ => Recovery::Retry { after: None },
+            },
             // At the token endpoint the dead token is the one that was sent there.
             ErrorKind::OAuth
                 if self.code() == Some(&ErrorCode::InvalidToken)
@@ -236,14 +282,14 @@ impl Error {
     /// Names the endpoint that was called.
     #[must_use]
     pub fn at(mut self, endpoint: EndpointKind) -> Self {
-        self.0.endpoint = Some(endpoint);
+        self.repr().endpoint = Some(endpoint);
         self
     }
 
     /// Adds the status of the answer.
     #[must_use]
     pub fn with_status(mut self, status: StatusCode) -> Self {
-        self.0.status = Some(status);
+        self.repr().status = Some(status);
         self
     }
 
@@ -251,40 +297,42 @@ impl Error {
     /// refused; any other error stays as it is.
     #[must_use]
     pub fn with_code(mut self, code: ErrorCode) -> Self {
-        self.0.oauth = self.0.oauth.map(|oauth| oauth.with_code(code));
+        let oauth = self.0.oauth.clone();
+        self.repr().oauth = oauth.map(|oauth| oauth.with_code(code));
         self
     }
 
     pub(crate) fn with_oauth(mut self, error: Option<OAuthError>) -> Self {
-        self.0.oauth = error;
+        self.repr().oauth = error;
         self
     }
 
     pub(crate) fn with_retry_after(mut self, wait: Option<Duration>) -> Self {
-        self.0.retry_after = wait;
+        self.repr().retry_after = wait;
         self
     }
 
     pub(crate) fn with_refresh_token(mut self, token: Option<RefreshToken>) -> Self {
-        self.0.refresh_token = token;
+        self.repr().refresh_token = token;
         self
     }
 
     pub(crate) fn with_request_id(mut self, id: Option<String>) -> Self {
-        self.0.request_id = id;
+        self.repr().request_id = id;
         self
     }
 
     /// Replaces every one of `secrets` in the server's words: some servers repeat what was sent.
     pub(crate) fn mask(mut self, secrets: &[&SecretString]) -> Self {
-        if let Some(oauth) = &mut self.0.oauth {
+        let repr = self.repr();
+        if let Some(oauth) = &mut repr.oauth {
             oauth.mask(secrets);
         }
-        if let Cow::Owned(message) = &mut self.0.message {
+        if let Cow::Owned(message) = &mut repr.message {
             // It can name a host or a media type, which are the server's words, too.
             mask_text(message, secrets);
         }
-        if let Some(id) = &mut self.0.request_id {
+        if let Some(id) = &mut repr.request_id {
             mask_text(id, secrets);
         }
         self
@@ -325,9 +373,9 @@ impl fmt::Debug for Error {
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.0
-            .source
-            .as_ref()
-            .map(|source| source as &(dyn StdError + 'static))
+        match self.0.source.as_ref()? {
+            Source::Transport(error) => Some(&**error),
+            Source::Store(error) => Some(error),
+        }
     }
 }

@@ -11,6 +11,7 @@ pub mod random;
 mod response;
 mod retry;
 mod scope;
+pub mod store;
 mod token;
 pub mod transport;
 mod www_authenticate;

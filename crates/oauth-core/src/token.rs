@@ -11,7 +11,7 @@
 //! # Ok::<(), oauth_core::Error>(())
 //! ```
 
-mod stored;
+pub(crate) mod stored;
 
 use std::{
     fmt,
@@ -206,6 +206,19 @@ impl TokenSet {
     pub fn expires_in(&self, now: SystemTime) -> Option<Duration> {
         self.expires_at
             .map(|end| end.duration_since(now).unwrap_or_default())
+    }
+
+    /// When the refresh token ends, where the answer said so: `refresh_token_expires_in` or
+    /// `refresh_expires_in`, in seconds from when the tokens were issued. Zero means never.
+    #[must_use]
+    pub fn refresh_expires_at(&self) -> Option<SystemTime> {
+        let lifetime = ["refresh_token_expires_in", "refresh_expires_in"]
+            .iter()
+            .find_map(|name| self.extra.get(*name))?;
+        let lifetime = crate::response::lifetime(lifetime, "refresh_token_expires_in").ok()?;
+        (!lifetime.is_zero())
+            .then(|| self.issued_at.checked_add(lifetime))
+            .flatten()
     }
 
     /// The members of the answer that this crate does not know, as they came. They may hold

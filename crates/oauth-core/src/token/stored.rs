@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -12,17 +12,31 @@ use crate::{Error, Scopes};
 /// What the text starts with; a reader refuses what it does not know.
 const VERSION: u32 = 1;
 
-#[derive(Serialize, Deserialize)]
-struct Stored {
+/// Borrows what it writes: no second copy of a secret is made on the way.
+#[derive(Serialize)]
+pub(crate) struct StoredTokenRef<'a> {
+    version: u32,
+    access_token: &'a str,
+    token_type: &'a str,
+    /// Seconds since the Unix epoch.
+    issued_at: u64,
+    expires_at: Option<u64>,
+    scopes: Vec<&'a str>,
+    refresh_token: Option<&'a str>,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    extra: &'a Map<String, Value>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct StoredToken {
     version: u32,
     access_token: String,
     token_type: String,
-    /// Seconds since the Unix epoch.
     issued_at: u64,
     expires_at: Option<u64>,
     scopes: Vec<String>,
     refresh_token: Option<String>,
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    #[serde(default)]
     extra: Map<String, Value>,
 }
 
@@ -41,21 +55,10 @@ impl TokenSet {
     /// ```
     #[must_use]
     pub fn to_json(&self) -> SecretString {
-        let stored = Stored {
-            version: VERSION,
-            access_token: self.access_token.expose_secret().to_owned(),
-            token_type: self.token_type.scheme().to_owned(),
-            issued_at: seconds(self.issued_at),
-            expires_at: self.expires_at.map(seconds),
-            scopes: self.scopes.iter().map(str::to_owned).collect(),
-            refresh_token: self
-                .refresh_token
-                .as_ref()
-                .map(|token| token.expose_secret().to_owned()),
-            extra: self.extra.clone(),
-        };
         // Only texts, numbers and JSON values: there is nothing that could fail to serialize.
-        serde_json::to_string(&stored).unwrap_or_default().into()
+        serde_json::to_string(&StoredTokenRef::of(self))
+            .unwrap_or_default()
+            .into()
     }
 
     /// The set that [`TokenSet::to_json`] wrote.
@@ -63,16 +66,38 @@ impl TokenSet {
     /// # Errors
     /// A usage error when the text is something else, or of a later version.
     pub fn from_json(text: &SecretString) -> Result<Self, Error> {
-        use secrecy::ExposeSecret;
+        serde_json::from_str::<StoredToken>(text.expose_secret())
+            .map_err(|_| Error::usage("this is not a token set that was stored by this library"))?
+            .read()
+    }
+}
 
-        let stored: Stored = serde_json::from_str(text.expose_secret())
-            .map_err(|_| Error::usage("this is not a token set that was stored by this library"))?;
-        if stored.version != VERSION {
+impl<'a> StoredTokenRef<'a> {
+    pub(crate) fn of(token: &'a TokenSet) -> Self {
+        Self {
+            version: VERSION,
+            access_token: token.access_token.expose_secret(),
+            token_type: token.token_type.scheme(),
+            issued_at: seconds(token.issued_at),
+            expires_at: token.expires_at.map(seconds),
+            scopes: token.scopes.iter().collect(),
+            refresh_token: token
+                .refresh_token
+                .as_ref()
+                .map(RefreshToken::expose_secret),
+            extra: &token.extra,
+        }
+    }
+}
+
+impl StoredToken {
+    pub(crate) fn read(self) -> Result<TokenSet, Error> {
+        if self.version != VERSION {
             return Err(Error::usage(
                 "this token set was stored by a later version of this library",
             ));
         }
-        if !stored
+        if !self
             .token_type
             .eq_ignore_ascii_case(TokenType::Bearer.scheme())
         {
@@ -80,14 +105,14 @@ impl TokenSet {
                 "this token set has a token type that this version does not know",
             ));
         }
-        Ok(Self {
-            access_token: AccessToken::new(stored.access_token)?,
+        Ok(TokenSet {
+            access_token: AccessToken::new(self.access_token)?,
             token_type: TokenType::Bearer,
-            issued_at: moment(stored.issued_at)?,
-            expires_at: stored.expires_at.map(moment).transpose()?,
-            scopes: Scopes::new(stored.scopes)?,
-            refresh_token: stored.refresh_token.map(RefreshToken::new).transpose()?,
-            extra: stored.extra,
+            issued_at: moment(self.issued_at)?,
+            expires_at: self.expires_at.map(moment).transpose()?,
+            scopes: Scopes::new(self.scopes)?,
+            refresh_token: self.refresh_token.map(RefreshToken::new).transpose()?,
+            extra: self.extra,
         })
     }
 }
