@@ -120,6 +120,14 @@ impl Error {
         this
     }
 
+    /// Whoever renewed a token for many callers ended without a result.
+    pub(crate) fn lost() -> Self {
+        Self::new(
+            ErrorKind::Server,
+            Cow::Borrowed("the task that renewed the token panicked, or its runtime was shut down"),
+        )
+    }
+
     pub(crate) fn server(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorKind::Server, message.into())
     }

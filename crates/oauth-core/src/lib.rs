@@ -5,6 +5,7 @@ mod client_auth;
 pub mod clock;
 pub mod error;
 pub mod grant;
+pub mod manager;
 mod params;
 pub mod provider;
 pub mod random;
@@ -22,6 +23,7 @@ pub use client::{
 };
 pub use client_auth::{ClientAuthMethod, ClientAuthentication};
 pub use error::{Error, ErrorCode, ErrorKind, OAuthError, Recovery};
+pub use manager::TokenManager;
 pub use params::Params;
 pub use provider::{
     Capabilities, Capability, EndpointKind, EndpointRequest, EndpointUrl, Endpoints,

@@ -55,6 +55,11 @@ macro_rules! secret_token {
                 self.0.expose_secret()
             }
 
+            /// A token that was checked when it was first made.
+            pub(crate) fn kept(text: &str) -> Self {
+                Self(SecretString::from(text))
+            }
+
             pub(crate) fn as_secret(&self) -> &SecretString {
                 &self.0
             }
@@ -158,6 +163,13 @@ impl TokenSet {
             refresh_token: None,
             extra: Map::new(),
         }
+    }
+
+    /// Sets how the access token is used.
+    #[must_use]
+    pub fn with_token_type(mut self, token_type: TokenType) -> Self {
+        self.token_type = token_type;
+        self
     }
 
     /// Sets the moment at which the access token ends.

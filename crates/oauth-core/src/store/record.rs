@@ -34,6 +34,14 @@ pub struct Issued {
     pub token: TokenSet,
 }
 
+impl Issued {
+    /// The answer to `request`.
+    #[must_use]
+    pub fn new(request: TokenRequest, token: TokenSet) -> Self {
+        Self { request, token }
+    }
+}
+
 impl Record {
     /// A record of nothing.
     #[must_use]

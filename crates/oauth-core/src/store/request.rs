@@ -10,8 +10,10 @@ use crate::{Error, Scopes, params::check_extra};
 pub struct TokenRequest {
     scopes: Option<Scopes>,
     /// Sorted; empty for most.
-    params: Option<Arc<[(Box<str>, Box<str>)]>>,
+    params: Option<Arc<[Pair]>>,
 }
+
+type Pair = (Box<str>, Box<str>);
 
 impl TokenRequest {
     /// Any scopes: a look-up takes whichever valid token there is, a request leaves `scope` out.
@@ -27,6 +29,13 @@ impl TokenRequest {
             scopes: Some(scopes),
             params: None,
         }
+    }
+
+    /// With exactly these scopes; `None` for any.
+    #[must_use]
+    pub fn with_scopes(mut self, scopes: Option<Scopes>) -> Self {
+        self.scopes = scopes;
+        self
     }
 
     /// For a protected resource (RFC 8707 §2), an absolute URI. May come several times.

@@ -1,0 +1,123 @@
+//! How a manager is made.
+
+use std::sync::Arc;
+
+use super::{
+    RefreshPolicy, TokenManager,
+    shared::Shared,
+    source::{ClientCredentialsSource, TokenSource},
+};
+use crate::{Client, store::TokenStore};
+
+/// Makes a [`TokenManager`].
+#[derive(Debug)]
+#[must_use = "nothing is made before `build`"]
+pub struct TokenManagerBuilder {
+    client: Client,
+    pub(super) settings: Settings,
+}
+
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub(super) source: Arc<dyn TokenSource>,
+    pub(super) store: Option<Arc<dyn TokenStore>>,
+    pub(super) policy: RefreshPolicy,
+    pub(super) background: bool,
+    pub(super) capacity: usize,
+    pub(super) revoke_on_delete: bool,
+    pub(super) require_expiry: bool,
+    pub(super) min_introspect_interval: std::time::Duration,
+    pub(super) min_userinfo_refresh_interval: std::time::Duration,
+}
+
+impl TokenManagerBuilder {
+    pub(super) fn new(client: Client) -> Self {
+        Self {
+            client,
+            settings: Settings {
+                source: Arc::new(ClientCredentialsSource),
+                store: None,
+                policy: RefreshPolicy::default(),
+                background: false,
+                capacity: usize::MAX,
+                revoke_on_delete: false,
+                require_expiry: false,
+                min_introspect_interval: std::time::Duration::from_secs(30),
+                min_userinfo_refresh_interval: std::time::Duration::from_secs(30),
+            },
+        }
+    }
+
+    /// Where tokens are kept beyond this process's memory. Without a store they end with it.
+    pub fn store(mut self, store: impl TokenStore) -> Self {
+        self.settings.store = Some(Arc::new(store));
+        self
+    }
+
+    /// As [`TokenManagerBuilder::store`], for a store that is shared.
+    pub fn shared_store(mut self, store: Arc<dyn TokenStore>) -> Self {
+        self.settings.store = Some(store);
+        self
+    }
+
+    /// Where first tokens come from; by client credentials if not set.
+    pub fn source(mut self, source: impl TokenSource) -> Self {
+        self.settings.source = Arc::new(source);
+        self
+    }
+
+    /// When tokens are renewed.
+    pub fn policy(mut self, policy: RefreshPolicy) -> Self {
+        self.settings.policy = policy;
+        self
+    }
+
+    /// Also renews tokens that nobody asks for. The task starts with the first token and ends
+    /// with the last manager.
+    pub fn background_refresh(mut self, on: bool) -> Self {
+        self.settings.background = on;
+        self
+    }
+
+    /// How many owners are kept in memory when there is a store to read the others from.
+    pub fn capacity(mut self, owners: usize) -> Self {
+        self.settings.capacity = owners.max(1);
+        self
+    }
+
+    /// Whether deleting a token also revokes it at the server (RFC 7009).
+    pub fn revoke_on_delete(mut self, on: bool) -> Self {
+        self.settings.revoke_on_delete = on;
+        self
+    }
+
+    /// Whether a token that was obtained elsewhere is refused when neither it nor introspection
+    /// says when it ends.
+    pub fn require_expiry(mut self, on: bool) -> Self {
+        self.settings.require_expiry = on;
+        self
+    }
+
+    /// How long an introspection answer is used; 30 s if not set.
+    pub fn min_introspect_interval(mut self, interval: std::time::Duration) -> Self {
+        self.settings.min_introspect_interval = interval;
+        self
+    }
+
+    /// How long a userinfo answer is used; 30 s if not set.
+    pub fn min_userinfo_refresh_interval(mut self, interval: std::time::Duration) -> Self {
+        self.settings.min_userinfo_refresh_interval = interval;
+        self
+    }
+
+    /// The manager. Nothing is sent, read or spawned before it is used.
+    #[must_use]
+    pub fn build(self) -> TokenManager {
+        let source = Arc::clone(&self.settings.source);
+        let shared = Arc::new(Shared::new(&self.client, self.settings));
+        TokenManager {
+            registration: shared.register(self.client, source),
+            shared,
+        }
+    }
+}

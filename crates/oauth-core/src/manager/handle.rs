@@ -1,0 +1,228 @@
+//! The hot path: the current token as a ready header, for one clock reading and one clone.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use arc_swap::ArcSwapOption;
+use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
+
+use super::{
+    ManagedToken,
+    kept::Kept,
+    registration::Registration,
+    shared::{FlightKey, Shared},
+    timeline::Moment,
+};
+use crate::{AccessToken, Error};
+
+/// A handle to the token of one subject and request. Cheap to clone; it always gives the current
+/// token, whoever has renewed it.
+#[derive(Clone)]
+pub struct TokenHandle {
+    shared: Arc<Shared>,
+    registration: Arc<Registration>,
+    hot: Arc<Hot>,
+}
+
+/// The token of a request, ready to be sent.
+#[derive(Debug)]
+pub(crate) struct Hot {
+    key: FlightKey,
+    current: ArcSwapOption<Ready>,
+    /// From then on the slow way is taken.
+    look: AtomicU64,
+}
+
+struct Ready {
+    kept: Arc<Kept>,
+    authorization: Option<HeaderValue>,
+    /// What the provider wants beside it.
+    others: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// While a renewal runs in the background, how often a handle looks whether it has landed or
+/// another is to be tried, in nanoseconds.
+const PAUSE: Moment = 1_000_000_000;
+
+impl Hot {
+    pub(crate) fn new(key: FlightKey) -> Self {
+        Self {
+            key,
+            current: ArcSwapOption::empty(),
+            look: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn key(&self) -> &FlightKey {
+        &self.key
+    }
+
+    /// The next one to come looks again.
+    pub(crate) fn cool(&self) {
+        self.look.store(0, Relaxed);
+        self.current.store(None);
+    }
+}
+
+impl TokenHandle {
+    pub(super) fn new(
+        shared: &Arc<Shared>,
+        registration: &Arc<Registration>,
+        key: &FlightKey,
+    ) -> Self {
+        Self {
+            shared: Arc::clone(shared),
+            registration: Arc::clone(registration),
+            hot: shared.hot(key),
+        }
+    }
+
+    /// The value of the `Authorization` header, as the provider wants it, marked sensitive.
+    ///
+    /// # Errors
+    /// As [`TokenManager::get`](super::TokenManager::get); a usage error when the provider puts
+    /// tokens elsewhere, use [`TokenHandle::authorize`] then.
+    #[inline]
+    pub async fn header(&self) -> Result<HeaderValue, Error> {
+        if let Some(header) = self.try_header() {
+            return Ok(header);
+        }
+        let ready = self.ready().await?;
+        ready.authorization.clone().ok_or_else(|| {
+            Error::usage("this provider does not use the Authorization header; let the handle authorize the request")
+        })
+    }
+
+    /// The header, when the token is fresh; never waits.
+    #[inline]
+    #[must_use]
+    pub fn try_header(&self) -> Option<HeaderValue> {
+        if self.shared.timeline.now() >= self.hot.look.load(Relaxed) {
+            return None;
+        }
+        let current = self.hot.current.load();
+        current.as_ref()?.authorization.clone()
+    }
+
+    /// The current token.
+    ///
+    /// # Errors
+    /// As [`TokenManager::get`](super::TokenManager::get).
+    pub async fn token(&self) -> Result<ManagedToken, Error> {
+        let ready = self.ready().await?;
+        Ok(ManagedToken(Arc::clone(&ready.kept)))
+    }
+
+    /// Puts the token into the headers of an API call, as the provider wants it, and tells which
+    /// one it was.
+    ///
+    /// # Errors
+    /// As [`TokenManager::get`](super::TokenManager::get); the headers are then as they were.
+    pub async fn authorize(&self, headers: &mut HeaderMap) -> Result<ManagedToken, Error> {
+        let ready = self.ready().await?;
+        if let Some(value) = &ready.authorization {
+            headers.insert(AUTHORIZATION, value.clone());
+        }
+        for (name, value) in &ready.others {
+            headers.insert(name.clone(), value.clone());
+        }
+        Ok(ManagedToken(Arc::clone(&ready.kept)))
+    }
+
+    /// Another token than `rejected`, which an API has called dead. When it is not the current one
+    /// any more, the current one; else one renewal for everybody who comes with it.
+    ///
+    /// # Errors
+    /// When there is no other.
+    pub async fn renew(&self, rejected: &AccessToken) -> Result<ManagedToken, Error> {
+        let key = &self.hot.key;
+        let manager = super::TokenManager {
+            shared: Arc::clone(&self.shared),
+            registration: Arc::clone(&self.registration),
+        };
+        let kept = manager
+            .renew(&key.owner.subject, key.request.clone(), Some(rejected))
+            .await?;
+        Ok(ManagedToken(kept))
+    }
+
+    /// The client whose tokens these are.
+    #[must_use]
+    pub fn client(&self) -> &crate::Client {
+        self.registration.client()
+    }
+
+    async fn ready(&self) -> Result<Arc<Ready>, Error> {
+        let now = self.shared.timeline.now();
+        if now < self.hot.look.load(Relaxed)
+            && let Some(ready) = self.hot.current.load_full()
+        {
+            return Ok(ready);
+        }
+        let manager = super::TokenManager {
+            shared: Arc::clone(&self.shared),
+            registration: Arc::clone(&self.registration),
+        };
+        let key = &self.hot.key;
+        let kept = manager
+            .usable(&key.owner.subject, key.request.clone())
+            .await?;
+        self.warm(kept)
+    }
+
+    fn warm(&self, kept: Arc<Kept>) -> Result<Arc<Ready>, Error> {
+        let mut headers = HeaderMap::new();
+        let client = self.registration.client();
+        client
+            .provider()
+            .authorize_request(&kept.access_token(), &mut headers)?;
+        let mut authorization = headers.remove(AUTHORIZATION);
+        if let Some(value) = &mut authorization {
+            value.set_sensitive(true);
+        }
+        let others = headers
+            .drain()
+            .filter_map(|(name, value)| Some((name?, value)));
+        let ready = Arc::new(Ready {
+            kept: Arc::clone(&kept),
+            authorization,
+            others: others.collect(),
+        });
+        let now = self.shared.timeline.now();
+        let advisory = self.shared.advisory_at(&kept);
+        let mandatory = self.shared.mandatory_at(&kept);
+        let look = match now < advisory {
+            true => advisory,
+            false => now.saturating_add(PAUSE).min(mandatory),
+        };
+        self.hot.current.store(Some(Arc::clone(&ready)));
+        self.hot.look.store(look, Relaxed);
+        // Somebody may have published between the look-up and the store: then that one counts.
+        let newest = self.shared.find(&self.hot.key);
+        if newest.is_none_or(|newest| newest.access() != kept.access()) {
+            self.hot.cool();
+        }
+        Ok(ready)
+    }
+}
+
+impl fmt::Debug for TokenHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenHandle")
+            .field("client", self.registration.client())
+            .field("subject", &self.hot.key.owner.subject)
+            .field("request", &self.hot.key.request)
+            .finish()
+    }
+}
+
+impl fmt::Debug for Ready {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Ready([REDACTED])")
+    }
+}

@@ -1,0 +1,418 @@
+//! Everything in a token's life but getting it: registering, invalidating, introspecting, revoking,
+//! deleting, listing, clearing, shutting down.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::Poll,
+    time::{Duration, SystemTime},
+};
+
+use super::{
+    TokenManager,
+    event::Event,
+    kept::Kept,
+    locks::Locks,
+    table::Key,
+    timeline::{Moment, nanos},
+    update::Update,
+};
+use crate::{
+    AccessToken, Error, Introspection, RefreshToken, Scopes, Token, TokenSet, TokenTypeHint,
+    store::{Issued, StoreError, StoreErrorKind, Subject, TokenRequest},
+};
+
+/// What became of a deletion. The tokens are gone from memory and store whatever the server said.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Deleted {
+    /// How many token sets there were.
+    pub tokens: usize,
+    /// What the server said to each revocation that was asked for.
+    pub revocations: Vec<Result<(), Error>>,
+}
+
+/// One token set of an owner, without the tokens.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Session {
+    /// Whose.
+    pub subject: Subject,
+    /// What was asked for.
+    pub request: TokenRequest,
+    /// What was granted.
+    pub scopes: Scopes,
+    /// When it was asked for.
+    pub issued_at: SystemTime,
+    /// When the access token ends.
+    pub expires_at: Option<SystemTime>,
+    /// Whether there is a refresh token.
+    pub refreshable: bool,
+    /// The start of the SHA-256 of the access token, in hex: tells two apart, gives none away.
+    pub fingerprint: String,
+}
+
+/// What servers said of tokens, for as long as the manager may believe it.
+#[derive(Default)]
+pub(crate) struct Introspections {
+    answers: Mutex<HashMap<[u8; 32], (Introspection, Moment)>>,
+    asking: Locks<[u8; 32]>,
+}
+
+const MANY: usize = 4096;
+
+impl TokenManager {
+    /// Keeps a token that was obtained elsewhere: see [`Selection::register`](super::Selection).
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn register(
+        &self,
+        subject: &Subject,
+        token: TokenSet,
+    ) -> Result<super::ManagedToken, Error> {
+        self.select(subject).register(token).await
+    }
+
+    /// Keeps an access token of which nothing else is known: the server is asked what it is
+    /// (RFC 7662).
+    ///
+    /// # Errors
+    /// A usage error when the server says that it is not active; otherwise as
+    /// [`Client::introspect`](crate::Client::introspect) and [`TokenManager::register`].
+    pub async fn register_introspected(
+        &self,
+        subject: &Subject,
+        access_token: AccessToken,
+        refresh_token: Option<RefreshToken>,
+    ) -> Result<super::ManagedToken, Error> {
+        let said = self.introspect(&access_token).await?;
+        if !said.is_active() {
+            self.forget(subject, &access_token).await?;
+            return Err(Error::reauthorization_needed(
+                "the server says that this token is not active (RFC 7662 section 2.2); obtain a new one",
+            ));
+        }
+        let token = TokenSet::new(access_token, self.shared.clock.now())
+            .with_expires_at(said.expires_at())
+            .with_scopes(said.scopes().unwrap_or_default())
+            .with_refresh_token(refresh_token);
+        self.register(subject, token).await
+    }
+
+    /// What the server says of a token (RFC 7662), asked at most once per
+    /// [`min_introspect_interval`](super::TokenManagerBuilder::min_introspect_interval), however
+    /// many callers come. A token that is not active is forgotten.
+    ///
+    /// # Errors
+    /// As [`Client::introspect`](crate::Client::introspect).
+    pub async fn introspect(&self, token: &AccessToken) -> Result<Introspection, Error> {
+        let known = &self.shared.introspections;
+        let digest = digest(token.expose_secret());
+        if let Some(answer) = known.get(&digest, self.shared.timeline.now()) {
+            return Ok(answer);
+        }
+        let _asking = known.asking.lock(&digest).await;
+        if let Some(answer) = known.get(&digest, self.shared.timeline.now()) {
+            return Ok(answer);
+        }
+        let answer = self
+            .client()
+            .introspect(token.as_secret(), Some(TokenTypeHint::AccessToken))
+            .await?;
+        let timeline = &self.shared.timeline;
+        let interval = nanos(self.shared.settings.min_introspect_interval);
+        let end = answer
+            .expires_at()
+            .map_or(Moment::MAX, |end| timeline.moment(end));
+        let until = timeline.now().saturating_add(interval).min(end);
+        known.put(digest, answer.clone(), until, timeline.now());
+        Ok(answer)
+    }
+
+    /// Says that an API has called this access token dead. It is not handed out again; the next
+    /// call renews it. Any other token of the subject stays.
+    ///
+    /// # Errors
+    /// When the store could not be told; this manager has forgotten the token.
+    pub async fn invalidate(
+        &self,
+        subject: &Subject,
+        access_token: &AccessToken,
+    ) -> Result<(), Error> {
+        let access_token = access_token.clone();
+        self.change(&self.key(subject), &Update::Invalidated { access_token })
+            .await
+    }
+
+    /// Tells the server that an access token is no longer needed (RFC 7009). It stays here; see
+    /// [`TokenManager::delete`].
+    ///
+    /// # Errors
+    /// As [`Client::revoke`](crate::Client::revoke).
+    pub async fn revoke(&self, subject: &Subject, access_token: &AccessToken) -> Result<(), Error> {
+        self.client().revoke(access_token).await?;
+        let owner = self.owner(subject);
+        self.shared.tell(&Event::Revoked { owner });
+        Ok(())
+    }
+
+    /// Removes a token set from memory and store, and then, when the manager is to
+    /// [revoke on delete](super::TokenManagerBuilder::revoke_on_delete), revokes it: first the
+    /// refresh token.
+    ///
+    /// # Errors
+    /// When it may still be in the store. What the server says is in [`Deleted`].
+    pub async fn delete(
+        &self,
+        subject: &Subject,
+        access_token: &AccessToken,
+    ) -> Result<Deleted, Error> {
+        let key = self.key(subject);
+        let known = self.shared.known(&self.registration, &key).await;
+        let is_it = |have: &&Issued| *have.token.access_token() == *access_token;
+        let found: Vec<_> = known
+            .record
+            .tokens()
+            .iter()
+            .filter(is_it)
+            .cloned()
+            .collect();
+        self.forget(subject, access_token).await?;
+        Ok(self.revoked(subject, &found).await)
+    }
+
+    /// Removes all token sets of a subject, as [`TokenManager::delete`] does with one. A renewal
+    /// that is under way does not bring any back.
+    ///
+    /// # Errors
+    /// When some may still be in the store.
+    pub async fn delete_all(&self, subject: &Subject) -> Result<Deleted, Error> {
+        let known = self
+            .shared
+            .known(&self.registration, &self.key(subject))
+            .await;
+        let found = known.record.tokens().to_vec();
+        self.clear(subject).await?;
+        Ok(self.revoked(subject, &found).await)
+    }
+
+    /// Removes everything of a subject from memory and store, without a word to the server. A
+    /// renewal that is under way does not bring it back.
+    ///
+    /// # Errors
+    /// When it may still be in the store.
+    pub async fn clear(&self, subject: &Subject) -> Result<(), Error> {
+        let shared = &self.shared;
+        let key = self.key(subject);
+        shared.flights.clear(|flight| flight.owner == key);
+        let _commit = shared.commits.lock(&key).await;
+        shared.unsaved.forget(&key);
+        shared.failures.forget_owner(&key);
+        shared.table.remove(&key);
+        shared.cool(&key);
+        match &shared.store {
+            Some(store) => {
+                let removed = store.remove(&self.owner(subject)).await;
+                removed.map(|_| ()).map_err(Error::store)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Removes everything of every client and subject, from memory and store.
+    ///
+    /// # Errors
+    /// When something may still be in the store.
+    pub async fn clear_all(&self) -> Result<(), Error> {
+        let shared = &self.shared;
+        shared.flights.clear(|_| true);
+        shared.unsaved.clear();
+        shared.failures.clear();
+        shared.introspections.clear();
+        shared.table.clear();
+        shared.cool_all();
+        match &shared.store {
+            Some(store) => store.clear().await.map(|_| ()).map_err(Error::store),
+            None => Ok(()),
+        }
+    }
+
+    /// The token sets of a subject, without the tokens.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub async fn sessions(&self, subject: &Subject) -> Result<Vec<Session>, Error> {
+        let known = self
+            .shared
+            .known(&self.registration, &self.key(subject))
+            .await;
+        if let Some(failure) = known.failure {
+            return Err(Error::store(failure));
+        }
+        let session = |have: &Issued| Session {
+            subject: subject.clone(),
+            request: have.request.clone(),
+            scopes: have.token.scopes().clone(),
+            issued_at: have.token.issued_at(),
+            expires_at: have.token.expires_at(),
+            refreshable: have.token.refresh_token().is_some(),
+            fingerprint: fingerprint(have.token.access_token().expose_secret()),
+        };
+        Ok(known.record.tokens().iter().map(session).collect())
+    }
+
+    /// Waits until every renewal under way has ended and everything is stored, but no longer than
+    /// `limit`; how many owners' tokens are still only in memory.
+    pub async fn shutdown(&self, limit: Duration) -> usize {
+        let shared = &self.shared;
+        let settle = async {
+            shared.flights.idle().await;
+            self.save_now().await;
+        };
+        let mut settle = pin!(settle);
+        let mut limit = shared.clock.sleep(limit);
+        poll_fn(|context| match settle.as_mut().poll(context) {
+            Poll::Ready(()) => Poll::Ready(()),
+            Poll::Pending => limit.as_mut().poll(context),
+        })
+        .await;
+        shared.unsaved.len()
+    }
+
+    /// Tries once to store what could not be stored; how many owners' tokens are still only in
+    /// memory.
+    pub async fn save_now(&self) -> usize {
+        let shared = &self.shared;
+        for key in shared.unsaved.keys() {
+            if let Some(registration) = shared.registration(&key) {
+                shared.write_unsaved(&registration, &key).await;
+            }
+        }
+        shared.unsaved.len()
+    }
+
+    pub(super) async fn keep(
+        &self,
+        subject: &Subject,
+        request: TokenRequest,
+        token: TokenSet,
+    ) -> Result<Arc<Kept>, Error> {
+        let ended = token.is_expired(self.shared.clock.now());
+        if ended && token.refresh_token().is_none() {
+            return Err(Error::usage(
+                "this token has ended, and there is no refresh token",
+            ));
+        }
+        if token.expires_at().is_none() && self.shared.settings.require_expiry {
+            return Err(Error::usage(
+                "it is not known when this token ends, and this manager requires it; introspect it",
+            ));
+        }
+        let key = self.key(subject);
+        let event = Event::Granted {
+            owner: self.owner(subject),
+            scopes: token.scopes().clone(),
+            expires_at: token.expires_at(),
+        };
+        let issued = Issued::new(request, token);
+        let update = Update::Granted {
+            request: issued.request.clone(),
+            token: issued.token.clone(),
+        };
+        let result = self.change(&key, &update).await;
+        self.shared.failures.forget_owner(&key);
+        self.shared.tell(&event);
+        result.map(|()| Arc::new(Kept::new(subject, &issued, &self.shared.timeline)))
+    }
+
+    async fn forget(&self, subject: &Subject, access_token: &AccessToken) -> Result<(), Error> {
+        let access_token = access_token.clone();
+        self.change(&self.key(subject), &Update::Deleted { access_token })
+            .await
+    }
+
+    pub(super) async fn change(&self, key: &Key, update: &Update) -> Result<(), Error> {
+        let shared = &self.shared;
+        let known = shared.known(&self.registration, key).await;
+        let never = || false;
+        shared
+            .write(&self.registration, key, known, update, None, &never)
+            .await;
+        if shared.unsaved.contains(key) {
+            return Err(Error::store(StoreError::new(
+                StoreErrorKind::Unavailable,
+                "the change is in memory and is written again until it is stored",
+            )));
+        }
+        Ok(())
+    }
+
+    async fn revoked(&self, subject: &Subject, found: &[Issued]) -> Deleted {
+        let mut deleted = Deleted {
+            tokens: found.len(),
+            revocations: Vec::new(),
+        };
+        if !self.shared.settings.revoke_on_delete {
+            return deleted;
+        }
+        for Issued { token, .. } in found {
+            if let Some(refresh_token) = token.refresh_token() {
+                let said = self.client().revoke_refresh_token(refresh_token).await;
+                deleted.revocations.push(said);
+            }
+            let said = self.client().revoke(token.access_token()).await;
+            if said.is_ok() {
+                let owner = self.owner(subject);
+                self.shared.tell(&Event::Revoked { owner });
+            }
+            deleted.revocations.push(said);
+        }
+        deleted
+    }
+}
+
+impl Introspections {
+    fn get(&self, digest: &[u8; 32], now: Moment) -> Option<Introspection> {
+        let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let (answer, until) = answers.get(digest)?;
+        (now < *until).then(|| answer.clone())
+    }
+
+    fn put(&self, digest: [u8; 32], answer: Introspection, until: Moment, now: Moment) {
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        if answers.len() >= MANY {
+            answers.retain(|_, (_, until)| now < *until);
+        }
+        if answers.len() < MANY {
+            answers.insert(digest, (answer, until));
+        }
+    }
+
+    fn clear(&self) {
+        self.answers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+    }
+}
+
+impl fmt::Debug for Introspections {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Introspections")
+    }
+}
+
+fn digest(text: &str) -> [u8; 32] {
+    hmac_sha256::Hash::hash(text.as_bytes())
+}
+
+fn fingerprint(text: &str) -> String {
+    digest(text)[..6]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}

@@ -1,0 +1,534 @@
+//! What a flight does: look again, refresh or ask, store, then show.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    event::Event,
+    flight::Pilot,
+    kept::Kept,
+    registration::Registration,
+    shared::{FlightKey, Landing, Shared},
+    source::exchange,
+    unsaved::Outcome,
+    update::Update,
+};
+use crate::{
+    Capability, Error, RefreshToken, Token, TokenSet, grant,
+    store::{Issued, Lease, Record, StoreError, TokenRequest, Version},
+};
+
+pub(crate) struct Flight {
+    shared: Arc<Shared>,
+    registration: Arc<Registration>,
+    key: FlightKey,
+    pilot: Pilot<FlightKey, Landing>,
+    /// The token that is to be replaced although it looks valid.
+    replaces: Option<Arc<Kept>>,
+}
+
+/// What is known of an owner at the moment.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    pub(crate) record: Record,
+    pub(crate) version: Option<Version>,
+    /// Why the store could not be asked.
+    pub(crate) failure: Option<StoreError>,
+}
+
+/// How a token can be had.
+enum Plan {
+    Adopt(Issued),
+    Refresh {
+        base: TokenRequest,
+        token: TokenSet,
+        spent: RefreshToken,
+    },
+    Ask,
+}
+
+/// What came of one attempt.
+enum Attempt {
+    Done(Arc<Kept>),
+    /// Somebody else was faster, or something died: look again.
+    Again,
+}
+
+/// How often a flight looks again before it gives up.
+const ATTEMPTS: usize = 4;
+
+impl Flight {
+    pub(crate) fn new(
+        shared: &Arc<Shared>,
+        registration: &Arc<Registration>,
+        key: &FlightKey,
+        pilot: Pilot<FlightKey, Landing>,
+        replaces: Option<Arc<Kept>>,
+    ) -> Self {
+        Self {
+            shared: Arc::clone(shared),
+            registration: Arc::clone(registration),
+            key: key.clone(),
+            pilot,
+            replaces,
+        }
+    }
+
+    pub(crate) async fn fly(self) {
+        let result = self.run().await;
+        let shared = &self.shared;
+        match &result {
+            Ok(_) => shared.failures.forget(&self.key),
+            Err(error) => {
+                let now = shared.timeline.now();
+                let fraction = shared.fraction();
+                let alive = shared.find(&self.key).is_some_and(|kept| now < kept.end());
+                // That there is nothing to renew with is known at once, and not worth remembering
+                // unless the old token would have everybody ask again.
+                let asked = error.endpoint().is_some() || !error.needs_reauthorization();
+                if asked || alive {
+                    shared
+                        .failures
+                        .remember(&self.key, error, &shared.policy, now, fraction);
+                }
+                if asked {
+                    shared.tell(&Event::RefreshFailed {
+                        owner: self.owner(),
+                        error: error.clone(),
+                    });
+                }
+            }
+        }
+        self.pilot.land(result);
+    }
+
+    async fn run(&self) -> Landing {
+        // Another flight may have landed between the caller's look and this one's start.
+        if let Some(kept) = self
+            .shared
+            .find(&self.key)
+            .filter(|kept| self.will_do(kept))
+        {
+            return Ok(kept);
+        }
+        for _ in 0..ATTEMPTS {
+            let known = self.shared.known(&self.registration, &self.key.owner).await;
+            let attempt = match self.plan(&known) {
+                Plan::Adopt(_) => self.adopt().await,
+                Plan::Refresh { .. } => self.in_turn(TokenRequest::any(), "refresh").await?,
+                Plan::Ask => self.in_turn(self.key.request.clone(), "ask").await?,
+            };
+            if let Attempt::Done(kept) = attempt {
+                return Ok(kept);
+            }
+        }
+        Err(Error::reauthorization_needed(
+            "the token kept changing while it was renewed; ask again",
+        ))
+    }
+
+    /// Alone in this process and, with a store, among all that share it.
+    async fn in_turn(&self, request: TokenRequest, purpose: &str) -> Result<Attempt, Error> {
+        let name = FlightKey {
+            owner: self.key.owner.clone(),
+            request,
+        };
+        let _turn = self.shared.turns.lock(&name).await;
+        let lease = match self.lease(&name, purpose).await? {
+            Leased::Ours(lease) => lease,
+            Leased::Changed => return Ok(Attempt::Again),
+        };
+        let result = self.act(lease.as_ref()).await;
+        if let (Some(store), Some(lease)) = (&self.shared.store, lease) {
+            // It ends by itself when the store is down.
+            let _ = store.release(lease).await;
+        }
+        result
+    }
+
+    /// Looks again, now that nobody else acts, and does what is to be done.
+    async fn act(&self, lease: Option<&Lease>) -> Result<Attempt, Error> {
+        let known = self.shared.known(&self.registration, &self.key.owner).await;
+        match self.plan(&known) {
+            Plan::Adopt(_) => Ok(self.adopt().await),
+            Plan::Refresh { base, token, spent } => {
+                self.refresh(known, lease, base, &token, spent).await
+            }
+            Plan::Ask => self.ask(known, lease).await,
+        }
+    }
+
+    fn plan(&self, known: &Known) -> Plan {
+        let wall = self.shared.clock.now();
+        let request = &self.key.request;
+        let record = &known.record;
+        let exact = record
+            .tokens()
+            .iter()
+            .filter(|have| self.fits(have))
+            .max_by_key(|have| have.token.expires_at().map_or(u64::MAX, seconds));
+        if let Some(issued) = exact
+            && self.will_do(&Kept::new(
+                &self.key.owner.subject,
+                issued,
+                &self.shared.timeline,
+            ))
+        {
+            return Plan::Adopt(issued.clone());
+        }
+        let spendable = |have: &&Issued| {
+            have.token.refresh_token().is_some()
+                && have.token.refresh_expires_at().is_none_or(|end| wall < end)
+        };
+        let covers = |have: &&Issued| {
+            let granted = have.token.scopes();
+            let asked = request.requested_scopes();
+            have.request.is_plain()
+                && asked.is_none_or(|asked| granted.is_empty() || asked.is_subset(granted))
+        };
+        let mut candidates = record.tokens().iter().filter(spendable);
+        let base = candidates
+            .clone()
+            .find(|have| have.request == *request)
+            .or_else(|| {
+                candidates
+                    .by_ref()
+                    .filter(covers)
+                    .max_by_key(|have| have.token.issued_at())
+            });
+        match base.and_then(|base| Some((base, base.token.refresh_token()?.clone()))) {
+            Some((base, spent)) => Plan::Refresh {
+                base: base.request.clone(),
+                token: base.token.clone(),
+                spent,
+            },
+            None => Plan::Ask,
+        }
+    }
+
+    /// Whether a token set in a record answers this flight's request.
+    fn fits(&self, have: &Issued) -> bool {
+        let request = &self.key.request;
+        have.request == *request
+            || have.request.is_plain()
+                && request.is_plain()
+                && match request.requested_scopes() {
+                    None => true,
+                    Some(asked) => {
+                        self.shared.policy.accepts_superset()
+                            && asked.is_subset(have.token.scopes())
+                    }
+                }
+    }
+
+    /// Whether a token is one to hand out, and not the one that is to be replaced.
+    fn will_do(&self, kept: &Kept) -> bool {
+        let other = self
+            .replaces
+            .as_ref()
+            .is_none_or(|old| old.access() != kept.access());
+        other && self.shared.timeline.now() < self.shared.mandatory_at(kept)
+    }
+
+    /// Takes over what another process has stored.
+    async fn adopt(&self) -> Attempt {
+        let shared = &self.shared;
+        let _commit = shared.commits.lock(&self.key.owner).await;
+        // Read again: it may have been invalidated before the lock was ours.
+        let known = shared.known(&self.registration, &self.key.owner).await;
+        if !self.pilot.is_cleared() && known.failure.is_none() {
+            shared.publish(&self.key.owner, &known.record, known.version);
+        }
+        match self.plan(&known) {
+            Plan::Adopt(issued) => Attempt::Done(self.kept(&issued)),
+            _ => Attempt::Again,
+        }
+    }
+
+    async fn refresh(
+        &self,
+        known: Known,
+        lease: Option<&Lease>,
+        base: TokenRequest,
+        token: &TokenSet,
+        spent: RefreshToken,
+    ) -> Result<Attempt, Error> {
+        // Asked for any, the token set that is refreshed is the one that is replaced.
+        let request = match self.key.request.requested_scopes() {
+            None if self.key.request.is_plain() => base.clone(),
+            _ => self.key.request.clone(),
+        };
+        let mut grant = grant::RefreshToken::new(spent.clone());
+        if !token.scopes().is_empty() {
+            grant = grant.with_granted_scopes(token.scopes().clone());
+        }
+        if request != base
+            && let Some(scopes) = request.requested_scopes()
+        {
+            let can = self.registration.client().provider().capabilities();
+            if !can.contains(Capability::ScopeOnRefresh) {
+                return Err(Error::usage(
+                    "this provider cannot narrow scopes on refresh; ask for the scopes that were granted, or for any",
+                ));
+            }
+            grant = grant.with_scopes(scopes.clone());
+        }
+        let client = self.registration.client();
+        let permit = self.shared.permits.acquire().await;
+        let answer = exchange(client, &grant, &self.key.request).await;
+        drop(permit);
+        match answer {
+            Ok(token) => {
+                let rotated = token.refresh_token() != Some(&spent);
+                let update = Update::Refreshed {
+                    base,
+                    spent,
+                    request: request.clone(),
+                    token,
+                };
+                let kept = self.keep(known, &update, &request, lease).await;
+                if let Attempt::Done(kept) = &kept {
+                    self.tell_refreshed(kept, rotated);
+                }
+                Ok(kept)
+            }
+            Err(error) => {
+                if let Some(refresh_token) = error.refresh_token().cloned() {
+                    let update = Update::Rotated {
+                        spent,
+                        refresh_token,
+                    };
+                    let _ = self.write(known, &update, lease).await;
+                    self.shared.tell(&Event::Rotated {
+                        owner: self.owner(),
+                    });
+                    return Err(error);
+                }
+                if error.needs_reauthorization() {
+                    return self.bury(known, spent, lease, error).await;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Drops a refresh token that the server has refused, unless the store has a newer one.
+    async fn bury(
+        &self,
+        known: Known,
+        spent: RefreshToken,
+        lease: Option<&Lease>,
+        error: Error,
+    ) -> Result<Attempt, Error> {
+        let fresh = self.shared.known(&self.registration, &self.key.owner).await;
+        let known = if fresh.failure.is_some() {
+            known
+        } else {
+            fresh
+        };
+        let now = self.shared.clock.now();
+        let update = Update::Buried { spent, now };
+        match self.write(known, &update, lease).await {
+            Outcome::Superseded => Ok(Attempt::Again),
+            _ => {
+                let owner = self.owner();
+                self.shared.tell(&Event::ReauthorizationRequired { owner });
+                // A client can ask anew by itself; a user has to come back.
+                match self
+                    .registration
+                    .source()
+                    .token(
+                        self.registration.client(),
+                        &self.key.owner.subject,
+                        &self.key.request,
+                    )
+                    .await
+                {
+                    Ok(Some(token)) => Ok(self.granted(Known::default(), None, token).await),
+                    Ok(None) => Err(error),
+                    Err(other) => Err(other),
+                }
+            }
+        }
+    }
+
+    async fn ask(&self, known: Known, lease: Option<&Lease>) -> Result<Attempt, Error> {
+        let registration = &self.registration;
+        let permit = self.shared.permits.acquire().await;
+        let token = registration
+            .source()
+            .token(
+                registration.client(),
+                &self.key.owner.subject,
+                &self.key.request,
+            )
+            .await?;
+        drop(permit);
+        match token {
+            Some(token) => Ok(self.granted(known, lease, token).await),
+            // What is in the store is not known: that is no reason to send a user to log in.
+            None => Err(known.failure.map_or_else(
+                || {
+                    Error::reauthorization_needed(
+                        "there is no valid token and nothing to renew it with; authorize again",
+                    )
+                },
+                Error::store,
+            )),
+        }
+    }
+
+    async fn granted(&self, known: Known, lease: Option<&Lease>, token: TokenSet) -> Attempt {
+        let request = self.key.request.clone();
+        let update = Update::Granted {
+            request: request.clone(),
+            token,
+        };
+        let kept = self.keep(known, &update, &request, lease).await;
+        if let Attempt::Done(kept) = &kept {
+            let issued = kept.issued();
+            self.shared.tell(&Event::Granted {
+                owner: self.owner(),
+                scopes: issued.token.scopes().clone(),
+                expires_at: issued.token.expires_at(),
+            });
+        }
+        kept
+    }
+
+    /// Stores the answer and shows it; then, and only then, it is handed out.
+    async fn keep(
+        &self,
+        known: Known,
+        update: &Update,
+        request: &TokenRequest,
+        lease: Option<&Lease>,
+    ) -> Attempt {
+        let (Update::Granted { token, .. } | Update::Refreshed { token, .. }) = update else {
+            return Attempt::Again;
+        };
+        let issued = Issued::new(request.clone(), token.clone());
+        match self.write(known, update, lease).await {
+            // Another process has refreshed since: its token is the newer one.
+            Outcome::Superseded => Attempt::Again,
+            Outcome::Kept | Outcome::Discarded => Attempt::Done(self.kept(&issued)),
+        }
+    }
+
+    async fn write(&self, known: Known, update: &Update, lease: Option<&Lease>) -> Outcome {
+        let cleared = || self.pilot.is_cleared();
+        self.shared
+            .write(
+                &self.registration,
+                &self.key.owner,
+                known,
+                update,
+                lease,
+                &cleared,
+            )
+            .await
+    }
+
+    fn kept(&self, issued: &Issued) -> Arc<Kept> {
+        // The one in memory if it is the same, so that it is held once.
+        let new = Kept::new(&self.key.owner.subject, issued, &self.shared.timeline);
+        match self.shared.find(&self.key) {
+            Some(kept) if kept.access() == new.access() => kept,
+            _ => Arc::new(new),
+        }
+    }
+
+    fn tell_refreshed(&self, kept: &Kept, rotated: bool) {
+        let owner = self.owner();
+        if rotated {
+            self.shared.tell(&Event::Rotated {
+                owner: owner.clone(),
+            });
+        }
+        let issued = kept.issued();
+        self.shared.tell(&Event::Refreshed {
+            owner,
+            scopes: issued.token.scopes().clone(),
+            expires_at: issued.token.expires_at(),
+        });
+    }
+
+    fn owner(&self) -> crate::store::Owner {
+        self.registration.owner(&self.key.owner.subject)
+    }
+
+    /// Waits until the lease is ours, or until whoever has it has changed the record.
+    async fn lease(&self, name: &FlightKey, purpose: &str) -> Result<Leased, Error> {
+        let Some(store) = &self.shared.store else {
+            return Ok(Leased::Ours(None));
+        };
+        let name = lease_name(&self.owner(), &name.request, purpose);
+        let ttl = self.shared.policy.lease();
+        let mut wait = Duration::from_millis(10);
+        let mut waited = Duration::ZERO;
+        loop {
+            match store.lease(&name, ttl).await {
+                Ok(Some(lease)) => return Ok(Leased::Ours(Some(lease))),
+                Ok(None) => {}
+                // Without the store nobody can be kept out; a save will tell.
+                Err(error) => {
+                    tracing::warn!(%error, "the token store gives no lease");
+                    return Ok(Leased::Ours(None));
+                }
+            }
+            if waited > ttl.saturating_mul(2) {
+                return Err(Error::store(StoreError::new(
+                    crate::store::StoreErrorKind::Unavailable,
+                    "another process has kept the lease for longer than it may; try again",
+                )));
+            }
+            let pause = wait.mul_f64(0.5 + self.shared.fraction() / 2.0);
+            self.shared.clock.sleep(pause).await;
+            waited = waited.saturating_add(pause);
+            wait = wait.saturating_mul(2).min(Duration::from_millis(250));
+            let known = self.shared.known(&self.registration, &self.key.owner).await;
+            if matches!(self.plan(&known), Plan::Adopt(_)) {
+                return Ok(Leased::Changed);
+            }
+        }
+    }
+}
+
+enum Leased {
+    /// Ours; none when there is no store, or none that answers.
+    Ours(Option<Lease>),
+    /// Somebody else had it, and has brought what this flight is for.
+    Changed,
+}
+
+/// A name of fixed length that says nothing of the owner.
+fn lease_name(owner: &crate::store::Owner, request: &TokenRequest, purpose: &str) -> String {
+    let mut hash = hmac_sha256::Hash::new();
+    let mut add = |part: &str| {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    };
+    add(owner.issuer());
+    add(owner.client_id());
+    add(owner.subject().user_id().map_or("client", |_| "user"));
+    add(owner.subject().user_id().unwrap_or_default());
+    match request.requested_scopes() {
+        Some(scopes) => add(&format!("scopes {scopes}")),
+        None => add("any"),
+    }
+    for (name, value) in request.params() {
+        add(name);
+        add(value);
+    }
+    let digest = hash.finalize();
+    let hex: String = digest[..16]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("{purpose}:{hex}")
+}
+
+fn seconds(time: std::time::SystemTime) -> u64 {
+    time.duration_since(std::time::SystemTime::UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs()
+}

@@ -1,0 +1,288 @@
+//! What all clones of a manager share.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, RwLock},
+};
+
+use tokio::sync::Semaphore;
+
+use super::{
+    builder::Settings,
+    claims::ClaimsAsked,
+    event::{Event, Listeners},
+    failures::Failures,
+    flight::{Flights, Pilot},
+    handle::Hot,
+    kept::Kept,
+    life::Introspections,
+    locks::Locks,
+    policy::RefreshPolicy,
+    registration::{Registration, names},
+    renewal,
+    source::TokenSource,
+    table::{Key, Table, Wanted},
+    timeline::{Moment, Timeline},
+    unsaved::Unsaved,
+};
+use crate::{
+    Client, Error,
+    clock::Clock,
+    random::{self, Random},
+    store::{Record, Subject, TokenRequest, TokenStore, Version},
+};
+
+/// Owner and request: what a flight is for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct FlightKey {
+    pub(crate) owner: Key,
+    pub(crate) request: TokenRequest,
+}
+
+pub(crate) type Landing = Result<Arc<Kept>, Error>;
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) table: Table,
+    pub(crate) store: Option<Arc<dyn TokenStore>>,
+    pub(crate) timeline: Timeline,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) policy: RefreshPolicy,
+    pub(crate) flights: Flights<FlightKey, Landing>,
+    pub(crate) failures: Failures,
+    /// One at a time spends an owner's refresh token, or asks with a client's name for one request.
+    pub(crate) turns: Locks<FlightKey>,
+    /// One at a time writes an owner's record.
+    pub(crate) commits: Locks<Key>,
+    pub(crate) permits: Semaphore,
+    pub(crate) unsaved: Unsaved,
+    pub(crate) listeners: Listeners,
+    pub(crate) introspections: Introspections,
+    pub(crate) claims: ClaimsAsked,
+    pub(crate) settings: Settings,
+    registrations: RwLock<Vec<Arc<Registration>>>,
+    hot: Mutex<HashMap<Key, Vec<std::sync::Weak<Hot>>>>,
+    /// Random for this process: what spreads renewals out.
+    draw: u64,
+    pub(crate) chores: super::background::Chores,
+}
+
+impl Shared {
+    pub(crate) fn new(client: &Client, settings: Settings) -> Self {
+        let clock = Arc::clone(client.clock());
+        let random = Arc::clone(client.random());
+        let mut draw = [0; 8];
+        // Without randomness all processes renew at the same moment, no worse.
+        let _ = random.fill(&mut draw);
+        Self {
+            table: Table::new(),
+            store: settings.store.clone(),
+            timeline: Timeline::new(Arc::clone(&clock)),
+            clock,
+            random,
+            flights: Flights::new(),
+            failures: Failures::default(),
+            turns: Locks::default(),
+            commits: Locks::default(),
+            permits: Semaphore::new(settings.policy.concurrency()),
+            policy: settings.policy.clone(),
+            unsaved: Unsaved::default(),
+            listeners: Listeners::default(),
+            introspections: Introspections::default(),
+            claims: ClaimsAsked::default(),
+            registrations: RwLock::default(),
+            hot: Mutex::default(),
+            draw: u64::from_le_bytes(draw),
+            chores: super::background::Chores::default(),
+            settings,
+        }
+    }
+
+    /// The registration of `client`; the same client at the same issuer is one.
+    pub(crate) fn register(
+        &self,
+        client: Client,
+        source: Arc<dyn TokenSource>,
+    ) -> Arc<Registration> {
+        let mut registrations = self
+            .registrations
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let (issuer, client_id) = names(&client);
+        let same = registrations
+            .iter()
+            .position(|have| have.is(&issuer, &client_id));
+        let id = same.unwrap_or(registrations.len());
+        let number = u32::try_from(id).unwrap_or(u32::MAX);
+        let registration = Arc::new(Registration::new(number, client, source));
+        match same {
+            // A newer secret, or another source, for what is kept already.
+            Some(index) => registrations[index] = Arc::clone(&registration),
+            None => registrations.push(Arc::clone(&registration)),
+        }
+        registration
+    }
+
+    pub(crate) fn registrations(&self) -> Vec<Arc<Registration>> {
+        self.registrations
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(crate) fn registration(&self, key: &Key) -> Option<Arc<Registration>> {
+        let registrations = self
+            .registrations
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        registrations.get(key.registration as usize).cloned()
+    }
+
+    /// A token that needs no renewing yet.
+    #[inline]
+    pub(crate) fn fresh(
+        &self,
+        registration: u32,
+        subject: &Subject,
+        wanted: Wanted<'_>,
+    ) -> Option<Arc<Kept>> {
+        let now = self.timeline.now();
+        let kept = self.table.find(registration, subject, wanted, now)?;
+        (now < self.advisory_at(&kept)).then_some(kept)
+    }
+
+    pub(crate) fn find(&self, key: &FlightKey) -> Option<Arc<Kept>> {
+        let wanted = Wanted::of(&key.request, self.policy.accepts_superset());
+        let now = self.timeline.now();
+        self.table
+            .find(key.owner.registration, &key.owner.subject, wanted, now)
+    }
+
+    #[inline]
+    pub(crate) fn advisory_at(&self, kept: &Kept) -> Moment {
+        let draw = self.draw
+            ^ kept
+                .end()
+                .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+                .rotate_left(20);
+        self.policy.advisory_at(kept.end(), kept.lifetime(), draw)
+    }
+
+    #[inline]
+    pub(crate) fn mandatory_at(&self, kept: &Kept) -> Moment {
+        self.policy.mandatory_at(kept.end(), kept.lifetime())
+    }
+
+    pub(crate) fn fraction(&self) -> f64 {
+        random::fraction(&*self.random)
+    }
+
+    /// Lets one flight replace what is still good, or read what is not in memory.
+    pub(crate) fn renew_in_background(
+        self: &Arc<Self>,
+        registration: &Arc<Registration>,
+        key: &FlightKey,
+        replaces: Option<Arc<Kept>>,
+    ) {
+        if self.flights.is_flying(key) || self.failures.get(key, self.timeline.now()).is_some() {
+            return;
+        }
+        if let (_, Some(pilot)) = self.flights.join(key) {
+            // Without a runtime nothing runs in the background; the token is still good.
+            let _ = self.launch(registration, key, pilot, replaces);
+        }
+    }
+
+    /// Waits for the flight that renews `found`; `forced` also when it looks valid.
+    pub(crate) async fn renewed(
+        self: &Arc<Self>,
+        registration: &Arc<Registration>,
+        key: &FlightKey,
+        found: Option<Arc<Kept>>,
+        forced: bool,
+    ) -> Landing {
+        let alive = |error: Error| match &found {
+            Some(kept) if !forced && self.timeline.now() < kept.end() => Ok(Arc::clone(kept)),
+            _ => Err(error),
+        };
+        let rejected = found.as_ref().filter(|_| forced);
+        for _ in 0..3 {
+            if let Some(error) = self.failures.get(key, self.timeline.now()) {
+                return alive(error);
+            }
+            let (waiter, pilot) = self.flights.join(key);
+            if let Some(pilot) = pilot {
+                self.launch(registration, key, pilot, rejected.cloned())?;
+            }
+            match waiter.wait().await {
+                // A flight that set out before the token was rejected may have brought the same.
+                Ok(Ok(kept)) if rejected.is_some_and(|old| old.access() == kept.access()) => {}
+                Ok(Ok(kept)) => return Ok(kept),
+                Ok(Err(error)) => return alive(error),
+                Err(_) => {}
+            }
+        }
+        alive(Error::lost())
+    }
+
+    fn launch(
+        self: &Arc<Self>,
+        registration: &Arc<Registration>,
+        key: &FlightKey,
+        pilot: Pilot<FlightKey, Landing>,
+        replaces: Option<Arc<Kept>>,
+    ) -> Result<(), Error> {
+        let runtime = tokio::runtime::Handle::try_current().map_err(|_| {
+            Error::usage("a token is renewed in a task of its own: call this inside a tokio runtime, or use the blocking face")
+        })?;
+        let flight = renewal::Flight::new(self, registration, key, pilot, replaces);
+        runtime.spawn(flight.fly());
+        self.chores.start(self, &runtime);
+        Ok(())
+    }
+
+    /// Shows a record that has been stored, or for which there is no store, to everybody.
+    pub(crate) fn publish(&self, key: &Key, record: &Record, version: Option<Version>) {
+        self.table.put(key, record, version, &self.timeline);
+        self.cool(key);
+    }
+
+    /// Makes the handles of an owner look again.
+    pub(crate) fn cool(&self, key: &Key) {
+        let mut hot = self.hot.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(handles) = hot.get_mut(key) {
+            handles.retain(|handle| handle.upgrade().map(|hot| hot.cool()).is_some());
+            if handles.is_empty() {
+                hot.remove(key);
+            }
+        }
+    }
+
+    pub(crate) fn cool_all(&self) {
+        let hot = self.hot.lock().unwrap_or_else(PoisonError::into_inner);
+        for handle in hot.values().flatten().filter_map(std::sync::Weak::upgrade) {
+            handle.cool();
+        }
+    }
+
+    /// The cell of a request, shared by all handles of it.
+    pub(crate) fn hot(&self, key: &FlightKey) -> Arc<Hot> {
+        let mut hot = self.hot.lock().unwrap_or_else(PoisonError::into_inner);
+        let handles = hot.entry(key.owner.clone()).or_default();
+        handles.retain(|handle| handle.strong_count() > 0);
+        let have = handles
+            .iter()
+            .filter_map(std::sync::Weak::upgrade)
+            .find(|hot| hot.key() == key);
+        have.unwrap_or_else(|| {
+            let cell = Arc::new(Hot::new(key.clone()));
+            handles.push(Arc::downgrade(&cell));
+            cell
+        })
+    }
+
+    pub(crate) fn tell(&self, event: &Event) {
+        self.listeners.tell(event);
+    }
+}

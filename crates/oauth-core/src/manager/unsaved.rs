@@ -1,0 +1,306 @@
+//! Writing a record, and what becomes of a write that fails: it stays in memory, is handed out, and
+//! is written again until it is stored or replaced.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use super::{
+    event::Event, registration::Registration, renewal::Known, shared::Shared, table::Key,
+    update::Update,
+};
+use crate::{
+    Error,
+    store::{Lease, Record, StoreError, StoreErrorKind, Stored, TokenStore, Version},
+};
+
+/// What became of a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Stored, or kept in memory until it can be.
+    Kept,
+    /// Somebody else has replaced what it was about; memory has what they stored.
+    Superseded,
+    /// The owner was cleared meanwhile; nothing was kept.
+    Discarded,
+}
+
+/// The updates of owners whose records could not be stored.
+#[derive(Debug, Default)]
+pub(crate) struct Unsaved(Mutex<HashMap<Key, Vec<Update>>>);
+
+impl Unsaved {
+    pub(crate) fn contains(&self, key: &Key) -> bool {
+        self.lock().contains_key(key)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    pub(crate) fn keys(&self) -> Vec<Key> {
+        self.lock().keys().cloned().collect()
+    }
+
+    pub(crate) fn forget(&self, key: &Key) {
+        self.lock().remove(key);
+    }
+
+    pub(crate) fn clear(&self) {
+        self.lock().clear();
+    }
+
+    /// Whether it is the first one of its owner.
+    fn add(&self, key: &Key, update: Update) -> bool {
+        let mut unsaved = self.lock();
+        let updates = unsaved.entry(key.clone()).or_default();
+        updates.push(update);
+        updates.len() == 1
+    }
+
+    fn get(&self, key: &Key) -> Option<Vec<Update>> {
+        self.lock().get(key).cloned()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Vec<Update>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    /// What is known of an owner: what is stored, unless memory is ahead of the store.
+    pub(crate) async fn known(&self, registration: &Registration, key: &Key) -> Known {
+        let memory = || {
+            let (record, version) = self.table.record(key).unwrap_or_default();
+            Known {
+                record,
+                version,
+                failure: None,
+            }
+        };
+        let Some(store) = &self.store else {
+            return memory();
+        };
+        if self.unsaved.contains(key) {
+            return memory();
+        }
+        match store.load(&registration.owner(&key.subject)).await {
+            Ok(Some(Stored { record, version })) => Known {
+                record,
+                version: Some(version),
+                failure: None,
+            },
+            Ok(None) => Known::default(),
+            Err(error) => {
+                tracing::warn!(%error, "the token store gives no record");
+                Known {
+                    failure: Some(error),
+                    ..memory()
+                }
+            }
+        }
+    }
+
+    /// Applies `update` to the record of an owner, stores it and shows it. `cleared` says whether
+    /// the owner was cleared since whatever the update comes from began.
+    pub(crate) async fn write(
+        self: &Arc<Self>,
+        registration: &Arc<Registration>,
+        key: &Key,
+        known: Known,
+        update: &Update,
+        lease: Option<&Lease>,
+        cleared: &(dyn Fn() -> bool + Sync),
+    ) -> Outcome {
+        let _commit = self.commits.lock(key).await;
+        if cleared() {
+            return Outcome::Discarded;
+        }
+        let Some(store) = self.store.clone() else {
+            let (record, _) = self.table.record(key).unwrap_or_default();
+            let Some(record) = update.apply(record) else {
+                return Outcome::Superseded;
+            };
+            self.publish(key, &record, None);
+            return Outcome::Kept;
+        };
+        // Memory was ahead when the lock came: what was known is not the newest any more.
+        let known = if self.unsaved.contains(key) {
+            self.known(registration, key).await
+        } else {
+            known
+        };
+        let outcome = if self.unsaved.contains(key) || known.failure.is_some() {
+            Err((known.record.clone(), known.version, known.failure))
+        } else {
+            self.save(&*store, registration, key, known, update, lease)
+                .await
+        };
+        match outcome {
+            Ok(Saved::As(record, version)) => {
+                self.publish(key, &record, Some(version));
+                if cleared() {
+                    // It came too late, and so does this removal for nobody.
+                    let _ = store.remove(&registration.owner(&key.subject)).await;
+                    self.table.remove(key);
+                    self.cool(key);
+                    return Outcome::Discarded;
+                }
+                Outcome::Kept
+            }
+            Ok(Saved::Not(known)) => {
+                self.publish(key, &known.record, known.version);
+                Outcome::Superseded
+            }
+            Ok(Saved::Removed) => {
+                self.table.remove(key);
+                self.cool(key);
+                Outcome::Discarded
+            }
+            Err((record, version, failure)) => {
+                let Some(record) = update.apply(record) else {
+                    return Outcome::Superseded;
+                };
+                self.publish(key, &record, version);
+                let first = self.unsaved.add(key, update.clone());
+                if let Some(failure) = failure
+                    && update.carries_refresh_token()
+                {
+                    self.tell(&Event::SaveFailed {
+                        owner: registration.owner(&key.subject),
+                        error: Error::store(failure),
+                    });
+                }
+                if first {
+                    self.write_again(registration, key);
+                }
+                Outcome::Kept
+            }
+        }
+    }
+
+    /// Saves under the version the update was made from; when somebody else was faster, applies it
+    /// to theirs.
+    async fn save(
+        &self,
+        store: &dyn TokenStore,
+        registration: &Registration,
+        key: &Key,
+        mut known: Known,
+        update: &Update,
+        lease: Option<&Lease>,
+    ) -> Result<Saved, (Record, Option<Version>, Option<StoreError>)> {
+        let owner = registration.owner(&key.subject);
+        let mut lease = lease.cloned();
+        loop {
+            let Some(record) = update.apply(known.record.clone()) else {
+                return Ok(Saved::Not(known));
+            };
+            let result = store
+                .save(&owner, &record, known.version, lease.as_ref())
+                .await;
+            let error = match result {
+                Ok(version) => return Ok(Saved::As(record, version)),
+                Err(error) => error,
+            };
+            match error.kind() {
+                // We were too slow: wait for whoever acts now, then see what is left to do.
+                StoreErrorKind::Fenced => lease = self.retake(store, lease).await,
+                StoreErrorKind::Conflict => {}
+                _ => return Err((known.record, known.version, Some(error))),
+            }
+            let had = known.version;
+            known = match store.load(&owner).await {
+                Ok(Some(Stored { record, version })) => Known {
+                    record,
+                    version: Some(version),
+                    failure: None,
+                },
+                // Somebody removed the owner: a late answer does not bring it back.
+                Ok(None) if had.is_some() => return Ok(Saved::Removed),
+                Ok(None) => Known::default(),
+                Err(error) => return Err((known.record, known.version, Some(error))),
+            };
+        }
+    }
+
+    /// The lease again, after somebody else has had it; none when it cannot be had in time, which
+    /// leaves the version to protect the record.
+    async fn retake(&self, store: &dyn TokenStore, lost: Option<Lease>) -> Option<Lease> {
+        let lost = lost?;
+        let ttl = self.policy.lease();
+        let mut waited = Duration::ZERO;
+        while waited < ttl {
+            if let Some(lease) = store.lease(lost.name(), ttl).await.ok()? {
+                return Some(lease);
+            }
+            let pause = Duration::from_millis(100).mul_f64(0.5 + self.fraction() / 2.0);
+            self.clock.sleep(pause).await;
+            waited = waited.saturating_add(pause);
+        }
+        None
+    }
+
+    fn write_again(self: &Arc<Self>, registration: &Arc<Registration>, key: &Key) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        // Holds the manager's memory until the write is done: it is the only place it is in.
+        let (shared, registration, key) = (Arc::clone(self), Arc::clone(registration), key.clone());
+        runtime.spawn(async move {
+            let mut wait = Duration::from_millis(100);
+            loop {
+                let pause = wait.mul_f64(0.5 + shared.fraction() / 2.0);
+                shared.clock.sleep(pause).await;
+                if shared.write_unsaved(&registration, &key).await {
+                    return;
+                }
+                wait = wait.saturating_mul(2).min(Duration::from_secs(30));
+            }
+        });
+    }
+
+    /// Tries to store what could not be stored; whether there is nothing left to do.
+    pub(crate) async fn write_unsaved(&self, registration: &Registration, key: &Key) -> bool {
+        let _commit = self.commits.lock(key).await;
+        let (Some(store), Some(updates)) = (&self.store, self.unsaved.get(key)) else {
+            return true;
+        };
+        let owner = registration.owner(&key.subject);
+        let mut known = match store.load(&owner).await {
+            Ok(Some(Stored { record, version })) => Known {
+                record,
+                version: Some(version),
+                failure: None,
+            },
+            Ok(None) => Known::default(),
+            Err(_) => return false,
+        };
+        for update in &updates {
+            known = match self
+                .save(&**store, registration, key, known, update, None)
+                .await
+            {
+                Ok(Saved::As(record, version)) => Known {
+                    record,
+                    version: Some(version),
+                    failure: None,
+                },
+                Ok(Saved::Not(known)) => known,
+                Ok(Saved::Removed) => Known::default(),
+                Err(_) => return false,
+            };
+        }
+        self.unsaved.forget(key);
+        self.publish(key, &known.record, known.version);
+        true
+    }
+}
+
+enum Saved {
+    As(Record, Version),
+    Not(Known),
+    Removed,
+}

@@ -1,0 +1,151 @@
+//! What a flight does to a record, as a function of the record: when another process has written
+//! meanwhile, it is applied again to what is stored now.
+
+use std::time::SystemTime;
+
+use serde_json::{Map, Value};
+
+use crate::{
+    AccessToken, RefreshToken, Token, TokenSet,
+    store::{Issued, Record, TokenRequest},
+};
+
+#[derive(Debug, Clone)]
+pub(crate) enum Update {
+    /// A token that no refresh token brought.
+    Granted {
+        request: TokenRequest,
+        token: TokenSet,
+    },
+    /// `spent` of the token set `base` brought `token` for `request`.
+    Refreshed {
+        base: TokenRequest,
+        spent: RefreshToken,
+        request: TokenRequest,
+        token: TokenSet,
+    },
+    /// An answer that was none otherwise brought a new refresh token for `spent`.
+    Rotated {
+        spent: RefreshToken,
+        refresh_token: RefreshToken,
+    },
+    /// `spent` is dead; what it gave may live on to its end.
+    Buried {
+        spent: RefreshToken,
+        now: SystemTime,
+    },
+    /// An access token is dead before its time.
+    Invalidated { access_token: AccessToken },
+    /// An access token is not wanted any more, and what could renew it.
+    Deleted { access_token: AccessToken },
+    /// What is known of the user.
+    Claims(Map<String, Value>),
+}
+
+impl Update {
+    /// The record after it; `None` when there is nothing left to do, because somebody else has
+    /// replaced what it is about.
+    pub(crate) fn apply(&self, mut record: Record) -> Option<Record> {
+        match self {
+            Self::Granted { request, token } => Some(record.with(request.clone(), token.clone())),
+            Self::Refreshed {
+                base,
+                spent,
+                request,
+                token,
+            } => {
+                let have = record
+                    .tokens_mut()
+                    .iter_mut()
+                    .find(|have| have.request == *base && spends(have, spent))?;
+                if request == base {
+                    have.token = inherit(token.clone(), &have.token);
+                    return Some(record);
+                }
+                // The refresh token keeps its full scope (RFC 6749 §6) and stays where it was.
+                have.token = have
+                    .token
+                    .clone()
+                    .with_refresh_token(token.refresh_token().cloned());
+                let narrowed = token.clone().with_refresh_token(None);
+                Some(record.with(request.clone(), narrowed))
+            }
+            Self::Rotated {
+                spent,
+                refresh_token,
+            } => {
+                let have = record
+                    .tokens_mut()
+                    .iter_mut()
+                    .find(|have| spends(have, spent))?;
+                have.token = have
+                    .token
+                    .clone()
+                    .with_refresh_token(Some(refresh_token.clone()));
+                Some(record)
+            }
+            Self::Buried { spent, now } => {
+                let mut found = false;
+                for have in record.tokens_mut() {
+                    if spends(have, spent) {
+                        have.token = have.token.clone().with_refresh_token(None);
+                        found = true;
+                    }
+                }
+                let alive = |have: &Issued| {
+                    have.token.refresh_token().is_some() || !have.token.is_expired(*now)
+                };
+                found.then(|| record.retain(alive))
+            }
+            Self::Invalidated { access_token } => {
+                let have = record
+                    .tokens_mut()
+                    .iter_mut()
+                    .find(|have| *have.token.access_token() == *access_token)?;
+                have.token = have
+                    .token
+                    .clone()
+                    .with_expires_at(Some(SystemTime::UNIX_EPOCH));
+                Some(record)
+            }
+            Self::Deleted { access_token } => {
+                let before = record.tokens().len();
+                let record = record.retain(|have| *have.token.access_token() != *access_token);
+                (record.tokens().len() < before).then_some(record)
+            }
+            Self::Claims(claims) => Some(record.with_claims(claims.clone())),
+        }
+    }
+
+    /// Whether losing it would lose a refresh token that the server has given out.
+    pub(crate) fn carries_refresh_token(&self) -> bool {
+        match self {
+            Self::Granted { token, .. } | Self::Refreshed { token, .. } => {
+                token.refresh_token().is_some()
+            }
+            Self::Rotated { .. } => true,
+            _ => false,
+        }
+    }
+}
+
+fn spends(have: &Issued, spent: &RefreshToken) -> bool {
+    have.token.refresh_token() == Some(spent)
+}
+
+/// A refresh token that was not replaced still ends when it was to.
+fn inherit(token: TokenSet, before: &TokenSet) -> TokenSet {
+    let same = token.refresh_token() == before.refresh_token();
+    match before.refresh_expires_at() {
+        Some(end) if same && token.refresh_expires_at().is_none() => {
+            let left = end.duration_since(token.issued_at()).unwrap_or_default();
+            let mut extra = token.extra().clone();
+            extra.insert(
+                "refresh_token_expires_in".to_owned(),
+                left.as_secs().max(1).into(),
+            );
+            token.with_extra(extra)
+        }
+        _ => token,
+    }
+}
