@@ -1,11 +1,14 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "blocking")]
+pub mod blocking;
 mod client;
 mod client_auth;
 pub mod clock;
 pub mod error;
 pub mod grant;
 pub mod manager;
+pub mod middleware;
 mod params;
 pub mod provider;
 pub mod random;

@@ -24,6 +24,8 @@ pub enum EndpointKind {
     UserInfo,
     /// RFC 8414.
     Metadata,
+    /// A protected resource: an API that takes access tokens (RFC 6749 §7).
+    Resource,
     /// An endpoint of the provider's own.
     Other(&'static str),
 }
@@ -40,6 +42,7 @@ impl EndpointKind {
             Self::DeviceAuthorization => "device authorization",
             Self::UserInfo => "userinfo",
             Self::Metadata => "metadata",
+            Self::Resource => "resource",
             Self::Other(name) => name,
         }
     }
