@@ -28,6 +28,7 @@ const STEPS: &[Step] = &[
     }),
     ("features", features),
     ("tests", || cargo(&["test", "--workspace", "--quiet"])),
+    ("model", model),
     ("documentation", documentation),
     ("examples", examples),
 ];
@@ -49,6 +50,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
     }
     println!("{} steps passed", steps.len());
     Ok(())
+}
+
+/// The flight of the token manager under a model checker, which replaces the locks it uses.
+fn model() -> Result<(), String> {
+    let mut test = command(&["test", "--quiet", "--package", "oauth-core", "--lib"]);
+    test.args(["--no-default-features", "--target-dir", "target/model"])
+        .args(["--", "model_"])
+        .env("RUSTFLAGS", "--cfg shuttle");
+    execute(test)
 }
 
 /// The core and each provider with each TLS alone, and without an HTTP client. The operating

@@ -10,3 +10,5 @@ mod server;
 
 #[path = "manager/basics.rs"]
 mod basics;
+#[path = "manager/stateful.rs"]
+mod stateful;

@@ -170,3 +170,6 @@ impl<K: Hash + Eq, T> Drop for Pilot<K, T> {
         }
     }
 }
+
+#[cfg(all(test, shuttle))]
+mod model;
