@@ -13,7 +13,7 @@ use zeroize::Zeroize;
 use super::timeline::{Moment, NEVER, Timeline, nanos};
 use crate::{
     AccessToken, Error, RefreshToken, Scopes, Token, TokenSet, TokenType,
-    store::{Issued, Subject, TokenRequest},
+    store::{Issued, Subject, TokenRequest, Version},
 };
 
 /// A token that was valid when it was handed out. Cheap to clone; wiped from memory with the last
@@ -93,6 +93,11 @@ pub(crate) struct Kept {
     text: Box<str>,
     subject_len: u32,
     access_len: u32,
+    /// Whose client it was given to.
+    registration: u32,
+    /// The version of the record it lies in; apart from whether there is one, which saves 8 bytes.
+    stored: bool,
+    version: u64,
     /// The scopes asked for.
     scopes: Option<Scopes>,
     /// On the wall clock, in nanoseconds since the Unix epoch.
@@ -148,6 +153,9 @@ impl Kept {
                 Subject::User(id) => length(id),
             },
             access_len: length(access),
+            registration: u32::MAX,
+            stored: false,
+            version: 0,
             scopes: request.requested_scopes().cloned(),
             issued: since_epoch(token.issued_at()),
             expires: token.expires_at().map_or(NEVER, since_epoch),
@@ -163,6 +171,24 @@ impl Kept {
         }
     }
 
+    /// As it lies in the table.
+    pub(crate) fn of(mut self, registration: u32, version: Option<Version>) -> Self {
+        self.registration = registration;
+        self.stored = version.is_some();
+        self.version = version.map_or(0, Version::get);
+        self
+    }
+
+    #[inline]
+    pub(crate) fn registration(&self) -> u32 {
+        self.registration
+    }
+
+    pub(crate) fn version(&self) -> Option<Version> {
+        self.stored.then(|| Version::new(self.version))
+    }
+
+    #[inline]
     pub(crate) fn user_id(&self) -> Option<&str> {
         (self.subject_len != CLIENT).then(|| self.slice(0, self.split()))
     }
@@ -279,4 +305,14 @@ fn since_epoch(time: SystemTime) -> u64 {
 
 fn wall(nanos: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_nanos(nanos)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_as_small_as_the_memory_of_a_million_asks_for() {
+        assert_eq!(size_of::<Kept>(), 88);
+    }
 }

@@ -2,13 +2,13 @@
 //! allocation; nothing is awaited under a lock.
 
 use std::{
-    borrow::Borrow,
-    collections::{HashMap, HashSet},
-    hash::{BuildHasher, Hash, Hasher},
+    collections::HashMap,
+    hash::BuildHasher,
     sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
 use foldhash::fast::RandomState;
+use hashbrown::{HashTable, hash_table::Entry};
 use serde_json::{Map, Value};
 
 use super::{
@@ -23,7 +23,7 @@ use crate::{
 const SHARDS: usize = 64;
 
 pub(crate) struct Table {
-    shards: [RwLock<HashSet<Entry, RandomState>>; SHARDS],
+    shards: [Shard; SHARDS],
     hasher: RandomState,
     /// What is known of users; most have none.
     claims: Mutex<HashMap<Key, Map<String, Value>>>,
@@ -55,17 +55,9 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// Never without a token: the subject lies with the first one.
-struct Entry(Box<Owned>);
-
-struct Owned {
-    registration: u32,
-    version: Option<Version>,
-    tokens: Tokens,
-}
-
-/// Most owners have one.
+/// All tokens of an owner; never none. Who the owner is lies with each of them.
 enum Tokens {
+    /// As most owners have.
     One(Arc<Kept>),
     #[expect(
         clippy::box_collection,
@@ -74,10 +66,12 @@ enum Tokens {
     Many(Box<Vec<Arc<Kept>>>),
 }
 
+type Shard = RwLock<HashTable<Tokens>>;
+
 impl Table {
     pub(crate) fn new() -> Self {
         Self {
-            shards: std::array::from_fn(|_| RwLock::default()),
+            shards: std::array::from_fn(|_| RwLock::new(HashTable::new())),
             hasher: RandomState::default(),
             claims: Mutex::default(),
         }
@@ -97,21 +91,23 @@ impl Table {
             registration,
             user: subject.user_id(),
         };
-        let shard = self.read(place);
-        let entry = shard.get(&place as &dyn Placed)?;
-        best(entry.0.tokens.as_slice(), wanted, now).cloned()
+        let hash = self.hasher.hash_one(place);
+        let shard = read(self.shard(hash));
+        let tokens = shard.find(hash, |tokens| tokens.place() == place)?;
+        best(tokens.as_slice(), wanted, now).cloned()
     }
 
     /// Everything of one owner, and the version it was stored under.
     pub(crate) fn record(&self, key: &Key) -> Option<(Record, Option<Version>)> {
         let (mut record, version) = {
-            let shard = self.read(key.place());
-            let owned = &shard.get(&key.place() as &dyn Placed)?.0;
+            let hash = self.hasher.hash_one(key.place());
+            let shard = read(self.shard(hash));
+            let tokens = shard.find(hash, |tokens| tokens.place() == key.place())?;
             let mut record = Record::new();
             record
                 .tokens_mut()
-                .extend(owned.tokens.as_slice().iter().map(|kept| kept.issued()));
-            (record, owned.version)
+                .extend(tokens.as_slice().iter().map(|kept| kept.issued()));
+            (record, tokens.first().and_then(Kept::version))
         };
         if let Some(claims) = self.lock_claims().get(key) {
             record = record.with_claims(claims.clone());
@@ -133,54 +129,75 @@ impl Table {
             false => drop(claims.insert(key.clone(), record.claims().clone())),
         }
         drop(claims);
-        let kept = |issued| Arc::new(Kept::new(&key.subject, issued, timeline));
+        let kept = |issued| {
+            let kept = Kept::new(&key.subject, issued, timeline);
+            Arc::new(kept.of(key.registration, version))
+        };
         let tokens = match record.tokens() {
             [] => {
-                self.remove(key);
+                self.take(key);
                 return;
             }
             [one] => Tokens::One(kept(one)),
             many => Tokens::Many(Box::new(many.iter().map(kept).collect())),
         };
-        let entry = Entry(Box::new(Owned {
-            registration: key.registration,
-            version,
-            tokens,
-        }));
+        let hash = self.hasher.hash_one(key.place());
+        let mut shard = write(self.shard(hash));
+        let is_it = |tokens: &Tokens| tokens.place() == key.place();
+        let rehash = |tokens: &Tokens| self.hasher.hash_one(tokens.place());
+        let old = match shard.entry(hash, is_it, rehash) {
+            Entry::Occupied(mut entry) => Some(std::mem::replace(entry.get_mut(), tokens)),
+            Entry::Vacant(entry) => {
+                entry.insert(tokens);
+                None
+            }
+        };
         // What was replaced is wiped after the lock is gone.
-        let _old = self.write(key.place()).replace(entry);
+        drop(shard);
+        drop(old);
     }
 
     pub(crate) fn remove(&self, key: &Key) -> bool {
         self.lock_claims().remove(key);
-        let entry = self.write(key.place()).take(&key.place() as &dyn Placed);
-        entry.is_some()
+        self.take(key)
+    }
+
+    fn take(&self, key: &Key) -> bool {
+        let hash = self.hasher.hash_one(key.place());
+        let mut shard = write(self.shard(hash));
+        let is_it = |tokens: &Tokens| tokens.place() == key.place();
+        let old = shard
+            .find_entry(hash, is_it)
+            .ok()
+            .map(|entry| entry.remove().0);
+        drop(shard);
+        old.is_some()
     }
 
     pub(crate) fn clear(&self) {
         self.lock_claims().clear();
         for shard in &self.shards {
-            let _old = std::mem::take(&mut *shard.write().unwrap_or_else(PoisonError::into_inner));
+            let old = std::mem::take(&mut *write(shard));
+            drop(old);
         }
     }
 
     pub(crate) fn len(&self) -> usize {
-        let len = |shard: &RwLock<HashSet<_, _>>| {
-            shard.read().unwrap_or_else(PoisonError::into_inner).len()
-        };
-        self.shards.iter().map(len).sum()
+        self.shards.iter().map(|shard| read(shard).len()).sum()
     }
 
     /// The owners for whom `pick` says yes to one of their tokens.
     pub(crate) fn keys(&self, pick: impl Fn(&Kept) -> bool) -> Vec<Key> {
         let mut keys = Vec::new();
         for shard in &self.shards {
-            let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
-            for entry in shard.iter() {
-                if entry.0.tokens.as_slice().iter().any(|kept| pick(kept)) {
-                    keys.push(entry.key());
-                }
-            }
+            let shard = read(shard);
+            let picked = |tokens: &&Tokens| tokens.as_slice().iter().any(|kept| pick(kept));
+            keys.extend(
+                shard
+                    .iter()
+                    .filter(picked)
+                    .map(|tokens| tokens.place().key()),
+            );
         }
         keys
     }
@@ -188,9 +205,8 @@ impl Table {
     /// Shows every token.
     pub(crate) fn each(&self, mut show: impl FnMut(&Kept)) {
         for shard in &self.shards {
-            let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
-            for entry in shard.iter() {
-                entry.0.tokens.as_slice().iter().for_each(|kept| show(kept));
+            for tokens in read(shard).iter() {
+                tokens.as_slice().iter().for_each(|kept| show(kept));
             }
         }
     }
@@ -202,41 +218,28 @@ impl Table {
 
     /// As [`Table::retain`], by owner and token.
     pub(crate) fn retain_keys(&self, keep: impl Fn(&Key, &Kept) -> bool) -> usize {
-        let mut gone = 0;
+        let mut gone = Vec::new();
         for shard in &self.shards {
-            let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
-            let before = shard.len();
-            shard.retain(|entry| {
-                let key = entry.key();
-                entry
-                    .0
-                    .tokens
-                    .as_slice()
-                    .iter()
-                    .any(|kept| keep(&key, kept))
-            });
-            gone += before - shard.len();
+            let mut shard = write(shard);
+            let dead = |tokens: &mut Tokens| {
+                let key = tokens.place().key();
+                !tokens.as_slice().iter().any(|kept| keep(&key, kept))
+            };
+            gone.extend(shard.extract_if(dead));
             let room = shard.len() * 2;
-            shard.shrink_to(room);
+            shard.shrink_to(room, |tokens| self.hasher.hash_one(tokens.place()));
         }
-        gone
+        let mut claims = self.lock_claims();
+        for tokens in &gone {
+            claims.remove(&tokens.place().key());
+        }
+        gone.len()
     }
 
-    fn shard(&self, place: Place<'_>) -> &RwLock<HashSet<Entry, RandomState>> {
-        // The top bits: the low ones pick the bucket inside.
-        let hash = self.hasher.hash_one(place);
-        &self.shards[(hash >> 58) as usize % SHARDS]
-    }
-
-    fn read(&self, place: Place<'_>) -> RwLockReadGuard<'_, HashSet<Entry, RandomState>> {
-        let shard = self.shard(place).read();
-        // A change is one insertion or removal: a panic elsewhere leaves nothing half done.
-        shard.unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn write(&self, place: Place<'_>) -> RwLockWriteGuard<'_, HashSet<Entry, RandomState>> {
-        let shard = self.shard(place).write();
-        shard.unwrap_or_else(PoisonError::into_inner)
+    /// The top bits pick the shard: the others pick the place inside.
+    #[inline]
+    fn shard(&self, hash: u64) -> &Shard {
+        &self.shards[(hash >> 48) as usize % SHARDS]
     }
 
     fn lock_claims(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Map<String, Value>>> {
@@ -248,6 +251,17 @@ impl std::fmt::Debug for Table {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Table({} owners)", self.len())
     }
+}
+
+// A change of a shard is one insertion or removal: a panic elsewhere leaves nothing half done.
+
+#[inline]
+fn read(shard: &Shard) -> RwLockReadGuard<'_, HashTable<Tokens>> {
+    shard.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write(shard: &Shard) -> RwLockWriteGuard<'_, HashTable<Tokens>> {
+    shard.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn best<'a>(tokens: &'a [Arc<Kept>], wanted: Wanted<'_>, now: Moment) -> Option<&'a Arc<Kept>> {
@@ -271,23 +285,33 @@ fn best<'a>(tokens: &'a [Arc<Kept>], wanted: Wanted<'_>, now: Moment) -> Option<
 }
 
 impl Tokens {
+    #[inline]
     fn as_slice(&self) -> &[Arc<Kept>] {
         match self {
             Self::One(one) => std::slice::from_ref(one),
             Self::Many(many) => many,
         }
     }
+
+    #[inline]
+    fn first(&self) -> Option<&Kept> {
+        self.as_slice().first().map(|kept| &**kept)
+    }
+
+    #[inline]
+    fn place(&self) -> Place<'_> {
+        Place {
+            registration: self.first().map_or(u32::MAX, Kept::registration),
+            user: self.first().and_then(Kept::user_id),
+        }
+    }
 }
 
-/// How entries are hashed and compared, without a key of their own.
+/// An owner as the table knows it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Place<'a> {
     registration: u32,
     user: Option<&'a str>,
-}
-
-trait Placed {
-    fn place(&self) -> Place<'_>;
 }
 
 impl Key {
@@ -299,62 +323,11 @@ impl Key {
     }
 }
 
-impl Placed for Place<'_> {
-    fn place(&self) -> Place<'_> {
-        *self
-    }
-}
-
-impl Entry {
-    fn key(&self) -> Key {
-        let place = self.place();
+impl Place<'_> {
+    fn key(self) -> Key {
         Key {
-            registration: place.registration,
-            subject: place.user.map_or(Subject::Client, Subject::user),
+            registration: self.registration,
+            subject: self.user.map_or(Subject::Client, Subject::user),
         }
     }
 }
-
-impl Placed for Entry {
-    fn place(&self) -> Place<'_> {
-        let first = self.0.tokens.as_slice().first();
-        Place {
-            registration: self.0.registration,
-            user: first.and_then(|kept| kept.user_id()),
-        }
-    }
-}
-
-impl<'a> Borrow<dyn Placed + 'a> for Entry {
-    fn borrow(&self) -> &(dyn Placed + 'a) {
-        self
-    }
-}
-
-impl Hash for Entry {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.place().hash(state);
-    }
-}
-
-impl PartialEq for Entry {
-    fn eq(&self, other: &Self) -> bool {
-        self.place() == other.place()
-    }
-}
-
-impl Eq for Entry {}
-
-impl Hash for dyn Placed + '_ {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.place().hash(state);
-    }
-}
-
-impl PartialEq for dyn Placed + '_ {
-    fn eq(&self, other: &Self) -> bool {
-        self.place() == other.place()
-    }
-}
-
-impl Eq for dyn Placed + '_ {}
