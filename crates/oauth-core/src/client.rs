@@ -4,8 +4,13 @@ mod authorize;
 mod builder;
 mod call;
 mod device;
+#[cfg(feature = "openid")]
+mod id_token;
 mod introspect;
 mod metadata;
+#[cfg(feature = "dpop")]
+mod prove;
+mod resource;
 mod revoke;
 mod token;
 mod userinfo;
@@ -56,6 +61,10 @@ struct Inner {
     random: Arc<dyn Random>,
     limits: Limits,
     retry: RetryPolicy,
+    #[cfg(feature = "dpop")]
+    dpop: Option<crate::dpop::Dpop>,
+    #[cfg(feature = "openid")]
+    keys: crate::openid::KeyCache,
 }
 
 impl Client {
@@ -92,10 +101,10 @@ impl Client {
         self.0.authentication.client_id()
     }
 
-    /// Whether it has no secret.
+    /// Whether it has neither a secret nor another way to authenticate.
     #[must_use]
     pub fn is_public(&self) -> bool {
-        self.0.authentication.secret().is_none()
+        self.0.authentication.is_public()
     }
 
     /// Where it takes the time from.
@@ -132,11 +141,24 @@ impl Client {
         scopes: Option<&Scopes>,
     ) -> Result<http::Request<bytes::Bytes>, Error> {
         let client = self.0.authentication.clone();
+        if client.is_for_one_server() && !self.is_own(url) {
+            return Err(Error::usage(
+                "a JWT that authenticates the client at its server was to go to another one; that one could use it in its place",
+            )
+            .at(endpoint));
+        }
         let request = EndpointRequest::new(endpoint, url, client, params).with_scopes(scopes);
         self.0
             .provider
             .request(request)
             .map_err(|error| error.at(endpoint))
+    }
+
+    /// Whether `url` is at an origin where the provider has an endpoint.
+    fn is_own(&self, url: &EndpointUrl) -> bool {
+        let origin = url.as_url().origin();
+        let endpoints = self.provider().endpoints();
+        endpoints.all().any(|own| own.as_url().origin() == origin)
     }
 
     fn endpoint<'a>(

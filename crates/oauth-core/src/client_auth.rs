@@ -1,12 +1,20 @@
 //! How a client says who it is (RFC 6749 §2.3). One method, chosen, never probed: a second try
 //! would burn a one-time code and set off brute-force guards.
 
+#[cfg(feature = "jwt-assertion")]
+mod assertion;
+
+#[cfg(feature = "jwt-assertion")]
+use std::sync::Arc;
+
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{HeaderMap, HeaderValue, header};
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
 use crate::{Error, Params};
+#[cfg(feature = "jwt-assertion")]
+pub(crate) use assertion::{AssertionKey, ClientAssertion};
 
 /// A client authentication method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -20,6 +28,15 @@ pub enum ClientAuthMethod {
     Post,
     /// The id alone, in the body: a public client (RFC 6749 §3.2.1, `none`).
     None,
+    /// A certificate, which the transport shows, and the id in the body: RFC 8705 §2
+    /// (`tls_client_auth`, `self_signed_tls_client_auth`).
+    Tls,
+    /// A JWT that the client signs with its key: RFC 7523 §2.2 (`private_key_jwt`).
+    #[cfg(feature = "jwt-assertion")]
+    PrivateKeyJwt,
+    /// A JWT with an HMAC by the client's secret: RFC 7523 §2.2 (`client_secret_jwt`).
+    #[cfg(feature = "jwt-assertion")]
+    ClientSecretJwt,
 }
 
 /// A client's identity for one request: its id, its method, its secret.
@@ -36,27 +53,46 @@ pub struct ClientAuthentication {
     client_id: String,
     method: ClientAuthMethod,
     secret: Option<SecretString>,
+    #[cfg(feature = "jwt-assertion")]
+    assertion: Option<Arc<ClientAssertion>>,
 }
 
 impl ClientAuthentication {
-    /// The client `client_id`. Without a secret the method is [`ClientAuthMethod::None`].
+    /// The client `client_id`. Without a secret the method is [`ClientAuthMethod::None`], or
+    /// [`ClientAuthMethod::Tls`] if that is given. The methods with a JWT need a clock and more:
+    /// [`ClientBuilder`](crate::ClientBuilder) makes them.
     ///
     /// # Errors
-    /// A usage error when the id is empty, when there is a secret with [`ClientAuthMethod::None`],
-    /// or when an id with a colon is to go into [`ClientAuthMethod::BasicRaw`].
+    /// A usage error when the id is empty, when there is a secret with a method that has none,
+    /// when the method needs a JWT, or when an id with a colon is to go into
+    /// [`ClientAuthMethod::BasicRaw`].
     pub fn new(
         client_id: impl Into<String>,
         method: ClientAuthMethod,
         secret: Option<SecretString>,
     ) -> Result<Self, Error> {
         let client_id = client_id.into();
-        let method = if secret.is_some() {
+        #[cfg(feature = "jwt-assertion")]
+        if matches!(
+            method,
+            ClientAuthMethod::PrivateKeyJwt | ClientAuthMethod::ClientSecretJwt
+        ) {
+            return Err(Error::usage(
+                "a client that authenticates with a JWT needs its key or its secret; give it to the client's builder",
+            ));
+        }
+        let method = if secret.is_some() || method == ClientAuthMethod::Tls {
             method
         } else {
             ClientAuthMethod::None
         };
         if client_id.is_empty() {
             return Err(Error::usage("the client id is empty"));
+        }
+        if secret.is_some() && method == ClientAuthMethod::Tls {
+            return Err(Error::usage(
+                "there is a client secret but the method is a certificate; drop one of them",
+            ));
         }
         if secret.is_some() && method == ClientAuthMethod::None {
             return Err(Error::usage(
@@ -72,7 +108,38 @@ impl ClientAuthentication {
             client_id,
             method,
             secret,
+            #[cfg(feature = "jwt-assertion")]
+            assertion: None,
         })
+    }
+
+    /// The client `client_id`, which shows a JWT of `assertion`.
+    #[cfg(feature = "jwt-assertion")]
+    pub(crate) fn with_assertion(
+        client_id: String,
+        secret: Option<SecretString>,
+        assertion: ClientAssertion,
+    ) -> Result<Self, Error> {
+        let method = assertion.method();
+        let mut this = Self::new(client_id, ClientAuthMethod::None, None)?;
+        this.method = method;
+        this.secret = secret;
+        this.assertion = Some(Arc::new(assertion));
+        Ok(this)
+    }
+
+    /// Whether it does not authenticate at all (RFC 6749 §2.1).
+    #[must_use]
+    pub fn is_public(&self) -> bool {
+        self.method == ClientAuthMethod::None
+    }
+
+    /// Whether what it shows could be used at another server, should it be sent there.
+    pub(crate) fn is_for_one_server(&self) -> bool {
+        #[cfg(feature = "jwt-assertion")]
+        return self.assertion.is_some();
+        #[cfg(not(feature = "jwt-assertion"))]
+        false
     }
 
     /// The client id.
@@ -113,14 +180,20 @@ impl ClientAuthentication {
             client_id: self.client_id.clone(),
             method: ClientAuthMethod::None,
             secret: None,
+            #[cfg(feature = "jwt-assertion")]
+            assertion: None,
         }
     }
 
     /// Puts the client into a request: into its headers or its parameters, never both.
     ///
     /// # Errors
-    /// A usage error when id and secret cannot go into a header.
+    /// A usage error when id and secret cannot go into a header, or no JWT can be signed.
     pub fn apply(&self, params: &mut Params, headers: &mut HeaderMap) -> Result<(), Error> {
+        #[cfg(feature = "jwt-assertion")]
+        if let Some(assertion) = &self.assertion {
+            return assertion.apply(&self.client_id, self.secret.as_ref(), params);
+        }
         match (self.method, &self.secret) {
             (ClientAuthMethod::Basic, Some(secret)) => {
                 headers.insert(

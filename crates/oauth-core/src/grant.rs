@@ -12,9 +12,11 @@ mod authorization_code;
 mod client_credentials;
 mod device_code;
 mod extension;
+mod jwt_bearer;
 #[cfg(feature = "password")]
 mod password;
 mod refresh_token;
+mod token_exchange;
 
 use std::fmt::Debug;
 
@@ -23,9 +25,12 @@ pub use authorization_code::AuthorizationCode;
 pub use client_credentials::ClientCredentials;
 pub use device_code::DeviceCode;
 pub use extension::Extension;
+pub use jwt_bearer::JwtBearer;
 #[cfg(feature = "password")]
 pub use password::Password;
 pub use refresh_token::RefreshToken;
+pub use token_exchange::TokenExchange;
+pub(crate) use token_exchange::check_resource;
 
 /// What goes into the token request, and nothing else: no client, no endpoint, no encoding.
 pub trait Grant: Debug + Send + Sync {
@@ -52,6 +57,12 @@ pub trait Grant: Debug + Send + Sync {
 
     /// Whether only a client that authenticates may use it (RFC 6749 §4.4).
     fn needs_client_authentication(&self) -> bool {
+        false
+    }
+
+    /// Whether it is a token exchange, whose answer says what was issued, and may be no access
+    /// token (RFC 8693 §2.2.1).
+    fn is_token_exchange(&self) -> bool {
         false
     }
 

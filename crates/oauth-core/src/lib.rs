@@ -5,10 +5,16 @@ pub mod blocking;
 mod client;
 mod client_auth;
 pub mod clock;
+#[cfg(feature = "dpop")]
+mod dpop;
 pub mod error;
 pub mod grant;
 pub mod manager;
 pub mod middleware;
+#[cfg(any(feature = "dpop", feature = "jwt-assertion", feature = "openid"))]
+pub mod jose;
+#[cfg(feature = "openid")]
+pub mod openid;
 mod params;
 pub mod provider;
 pub mod random;
@@ -27,6 +33,10 @@ pub use client::{
 pub use client_auth::{ClientAuthMethod, ClientAuthentication};
 pub use error::{Error, ErrorCode, ErrorKind, OAuthError, Recovery};
 pub use manager::TokenManager;
+#[cfg(any(feature = "dpop", feature = "jwt-assertion", feature = "openid"))]
+pub use jose::SigningAlgorithm;
+#[cfg(any(feature = "dpop", feature = "jwt-assertion"))]
+pub use jose::SigningKey;
 pub use params::Params;
 pub use provider::{
     Capabilities, Capability, EndpointKind, EndpointRequest, EndpointUrl, Endpoints,

@@ -186,7 +186,8 @@ const REPEATABLE: [&str; 2] = ["resource", "audience"];
 
 /// Names that grants and client authentication own: an extra parameter may not take one, or it
 /// would change what is asked without anyone seeing it.
-const OWNED: [&str; 16] = [
+const OWNED: [&str; 19] = [
+    "actor_token",
     "assertion",
     "client_assertion",
     "client_assertion_type",
@@ -199,8 +200,10 @@ const OWNED: [&str; 16] = [
     "password",
     "redirect_uri",
     "refresh_token",
+    "request_uri",
     "scope",
     "subject_token",
+    "subject_token_type",
     "token",
     "username",
 ];

@@ -4,6 +4,7 @@
 //! a text, members nobody knows), strict where a guess could turn an error into a token.
 
 mod json;
+mod nonce;
 mod number;
 mod time;
 
@@ -13,9 +14,14 @@ use bytes::Bytes;
 use http::{HeaderMap, header};
 use serde_json::{Map, Value};
 
-use crate::{AccessToken, Error, OAuthError, RefreshToken, Scopes, TokenSet, error::clean};
+use crate::{
+    AccessToken, Error, OAuthError, RefreshToken, Scopes, TokenSet, TokenType, error::clean,
+};
 pub(crate) use json::form_object;
 pub use json::json_object;
+#[cfg(any(feature = "dpop", feature = "jwt-assertion", feature = "openid"))]
+pub(crate) use json::object;
+pub(crate) use nonce::dpop_nonce;
 pub(crate) use number::seconds as lifetime;
 pub use time::retry_after;
 
@@ -29,6 +35,11 @@ pub struct TokenContext {
     pub issued_at: SystemTime,
     /// The refresh token that was sent: kept, when the answer brings none (RFC 6749 §6).
     pub refresh_token: Option<RefreshToken>,
+    /// Whether the request carried a proof of a key, so that the token may be bound to it
+    /// (RFC 9449 §5).
+    pub dpop: bool,
+    /// Whether it was a token exchange, whose answer may be no access token (RFC 8693 §2.2.1).
+    pub token_exchange: bool,
 }
 
 impl TokenContext {
@@ -39,6 +50,8 @@ impl TokenContext {
             requested_scopes: None,
             issued_at,
             refresh_token: None,
+            dpop: false,
+            token_exchange: false,
         }
     }
 }
@@ -189,7 +202,16 @@ impl<'a> TokenReader<'a> {
             Some(_) => return Err(Error::protocol("member \"access_token\" is not a text")),
             None => return Err(Error::protocol("member \"access_token\" is missing")),
         };
-        self.check_token_type(members.remove("token_type"))?;
+        let token_type = self.token_type(members.remove("token_type"))?;
+        if self.context.token_exchange
+            && !members
+                .get("issued_token_type")
+                .is_some_and(Value::is_string)
+        {
+            return Err(Error::protocol(
+                "member \"issued_token_type\" is missing or not a text (RFC 8693 section 2.2.1)",
+            ));
+        }
         let lifetime = match members.remove("expires_in") {
             None | Some(Value::Null) => self.default_lifetime,
             Some(value) => Some(number::seconds(&value, "expires_in")?),
@@ -212,6 +234,7 @@ impl<'a> TokenReader<'a> {
             .unwrap_or_default();
         let issued_at = self.context.issued_at;
         Ok(TokenSet::new(access_token, issued_at)
+            .with_token_type(token_type)
             // A clock so late that the sum overflows cannot say when the token ends.
             .with_expires_at(lifetime.and_then(|lifetime| issued_at.checked_add(lifetime)))
             .with_scopes(scopes)
@@ -219,7 +242,7 @@ impl<'a> TokenReader<'a> {
             .with_extra(members))
     }
 
-    fn check_token_type(&self, value: Option<Value>) -> Result<(), Error> {
+    fn token_type(&self, value: Option<Value>) -> Result<TokenType, Error> {
         let named = match &value {
             Some(Value::String(text)) if !text.is_empty() => Some(text.as_str()),
             Some(Value::String(_) | Value::Null) | None => None,
@@ -231,13 +254,20 @@ impl<'a> TokenReader<'a> {
             ));
         };
         let known = |name: &&str| named.eq_ignore_ascii_case(name);
-        if known(&"bearer") || self.bearer_types.iter().any(known) {
-            return Ok(());
+        if self.bearer_types.iter().any(known) {
+            return Ok(TokenType::Bearer);
         }
-        // An unknown type must never be used as Bearer (RFC 6749 §7.1).
-        Err(Error::protocol(
-            "member \"token_type\" names a type other than Bearer",
-        ))
+        match TokenType::from_name(named) {
+            Some(TokenType::Bearer) => Ok(TokenType::Bearer),
+            Some(TokenType::Dpop) if self.context.dpop => Ok(TokenType::Dpop),
+            Some(TokenType::NotApplicable) if self.context.token_exchange => {
+                Ok(TokenType::NotApplicable)
+            }
+            // An unknown type must never be used as Bearer (RFC 6749 §7.1).
+            _ => Err(Error::protocol(
+                "member \"token_type\" names a type other than Bearer, or one that was not asked for",
+            )),
+        }
     }
 }
 

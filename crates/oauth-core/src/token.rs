@@ -112,15 +112,29 @@ impl AccessToken {
 pub enum TokenType {
     /// RFC 6750.
     Bearer,
+    /// Bound to a key that every request must prove (RFC 9449 §7.1).
+    Dpop,
+    /// Not a token for requests: one that was exchanged for another use (RFC 8693 §2.2.1).
+    NotApplicable,
 }
 
 impl TokenType {
-    /// The word in the `Authorization` header.
+    /// The word in the `Authorization` header; `N_A` for [`TokenType::NotApplicable`], which never
+    /// goes into one.
     #[must_use]
     pub fn scheme(self) -> &'static str {
         match self {
             Self::Bearer => "Bearer",
+            Self::Dpop => "DPoP",
+            Self::NotApplicable => "N_A",
         }
+    }
+
+    /// The type of this name, in any letter case.
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        [Self::Bearer, Self::Dpop, Self::NotApplicable]
+            .into_iter()
+            .find(|token_type| name.eq_ignore_ascii_case(token_type.scheme()))
     }
 }
 

@@ -56,13 +56,17 @@ pub fn challenges(headers: &HeaderMap) -> Vec<Challenge> {
 }
 
 impl OAuthError {
-    /// The refusal of a protected resource, in the Bearer challenge of its answer (RFC 6750 §3).
+    /// The refusal of a protected resource, in the Bearer or DPoP challenge of its answer
+    /// (RFC 6750 §3, RFC 9449 §7.1).
     #[must_use]
     pub fn from_challenge(headers: &HeaderMap) -> Option<Self> {
         let all = challenges(headers);
-        let bearer = all.iter().find(|challenge| challenge.scheme == "bearer")?;
-        let error = Self::new(ErrorCode::new(bearer.parameter("error")?));
-        Some(match bearer.parameter("error_description") {
+        let (refusal, code) = all
+            .iter()
+            .filter(|challenge| matches!(&*challenge.scheme, "bearer" | "dpop"))
+            .find_map(|challenge| Some((challenge, challenge.parameter("error")?)))?;
+        let error = Self::new(ErrorCode::new(code));
+        Some(match refusal.parameter("error_description") {
             Some(description) => error.with_description(description),
             None => error,
         })

@@ -2,12 +2,16 @@
 
 mod callback;
 mod pending;
+mod push;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::Client;
-use crate::{Capability, EndpointKind, Error, Params, Scopes, params::check_extra, random};
+use crate::{
+    Capability, EndpointKind, Error, Params, Scopes, grant::check_resource, params::check_extra,
+    random,
+};
 pub use pending::PendingAuthorization;
 
 /// An authorization request (RFC 6749 §4.1.1); [`build`](Self::build) gives the URL.
@@ -83,14 +87,29 @@ impl AuthorizationRequest<'_> {
     ///
     /// # Errors
     /// A usage error when the provider has no authorization endpoint, the redirect URI is not
-    /// absolute or has a fragment, a parameter is taken or secret, or a public client is to go
-    /// without PKCE.
+    /// absolute or has a fragment, a parameter is taken or secret, a public client is to go
+    /// without PKCE, or the server takes requests only when they were [pushed](Self::push).
     pub fn build(self) -> Result<(url::Url, PendingAuthorization), Error> {
         let endpoint = EndpointKind::Authorization;
-        self.url().map_err(|error| error.at(endpoint))
+        let client = self.client;
+        let build = || {
+            if client
+                .provider()
+                .endpoints()
+                .pushed_authorization_required()
+            {
+                return Err(Error::usage(
+                    "this server takes only pushed authorization requests; push this one (RFC 9126 section 5)",
+                ));
+            }
+            let (params, pending) = self.parameters()?;
+            Ok((client.authorization_url(&params)?, pending))
+        };
+        build().map_err(|error| error.at(endpoint))
     }
 
-    fn url(self) -> Result<(url::Url, PendingAuthorization), Error> {
+    /// Everything that the request says, and what to keep of it.
+    fn parameters(self) -> Result<(Params, PendingAuthorization), Error> {
         let Self {
             client,
             redirect_uri,
@@ -99,8 +118,6 @@ impl AuthorizationRequest<'_> {
             extra,
         } = self;
         let endpoints = client.provider().endpoints();
-        let authorization =
-            client.endpoint(endpoints.authorization(), EndpointKind::Authorization)?;
         check_redirect_uri(&redirect_uri)?;
         if client.is_public() && !pkce {
             return Err(Error::usage(
@@ -127,8 +144,20 @@ impl AuthorizationRequest<'_> {
             params.push("code_challenge", challenge(verifier));
             params.push("code_challenge_method", "S256");
         }
+        #[cfg(feature = "dpop")]
+        if let Some(dpop) = &client.0.dpop {
+            // Binds the code to the key, too (RFC 9449 §10).
+            params.push("dpop_jkt", dpop.thumbprint());
+        }
+        let nonce = nonce(client, scopes.as_ref(), &extra)?;
+        if let Some(nonce) = nonce.as_ref().filter(|_| !extra.contains("nonce")) {
+            params.push("nonce", nonce);
+        }
         for name in extra.names() {
             check_front_channel(name)?;
+        }
+        for resource in extra.values("resource") {
+            check_resource(resource)?;
         }
         if let Some(secret) = client.0.authentication.secret()
             && extra.contains_value(secret.expose_secret())
@@ -138,14 +167,6 @@ impl AuthorizationRequest<'_> {
             ));
         }
         params.append(&extra);
-        let mut url = authorization.as_url().clone();
-        if url.query_pairs().any(|(name, _)| params.contains(&name)) {
-            return Err(Error::usage(
-                "the authorization endpoint's own query has a parameter that the request sets",
-            ));
-        }
-        url.query_pairs_mut().extend_pairs(params.front_channel()?);
-
         let pending = PendingAuthorization::new(
             state,
             code_verifier,
@@ -153,9 +174,45 @@ impl AuthorizationRequest<'_> {
             scopes,
             endpoints.issuer().map(str::to_owned),
             endpoints.iss_in_callback(),
-        );
-        Ok((url, pending))
+        )
+        .with_nonce(nonce);
+        Ok((params, pending))
     }
+}
+
+impl Client {
+    /// The URL of the authorization endpoint with these parameters.
+    fn authorization_url(&self, params: &Params) -> Result<url::Url, Error> {
+        let endpoints = self.provider().endpoints();
+        let authorization =
+            self.endpoint(endpoints.authorization(), EndpointKind::Authorization)?;
+        let mut url = authorization.as_url().clone();
+        if url.query_pairs().any(|(name, _)| params.contains(&name)) {
+            return Err(Error::usage(
+                "the authorization endpoint's own query has a parameter that the request sets",
+            ));
+        }
+        url.query_pairs_mut().extend_pairs(params.front_channel()?);
+        Ok(url)
+    }
+}
+
+/// What ties an id token to this request (OpenID Connect Core §3.1.2.1): the caller's own, or a new
+/// one where id tokens are asked for and can be verified.
+fn nonce(
+    client: &Client,
+    scopes: Option<&Scopes>,
+    extra: &Params,
+) -> Result<Option<String>, Error> {
+    if let Some(own) = extra.expose("nonce") {
+        return Ok(Some(own.to_owned()));
+    }
+    let wanted = scopes.is_some_and(|scopes| scopes.contains("openid"));
+    if !cfg!(feature = "openid") || !wanted {
+        return Ok(None);
+    }
+    let nonce = random::text(&*client.0.random)?;
+    Ok(Some(nonce.expose_secret().to_owned()))
 }
 
 /// `BASE64URL(SHA256(ASCII(verifier)))`, RFC 7636 §4.2.
@@ -186,7 +243,7 @@ fn check_front_channel(name: &str) -> Result<(), Error> {
     }
     if matches!(
         name.as_str(),
-        "state" | "response_type" | "code_challenge" | "code_challenge_method"
+        "state" | "response_type" | "code_challenge" | "code_challenge_method" | "dpop_jkt"
     ) {
         return Err(Error::usage(
             "an extra authorization parameter has the name of a protocol parameter",

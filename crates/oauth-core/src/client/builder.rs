@@ -1,5 +1,8 @@
 //! Putting a client together; every check is in [`ClientBuilder::build`].
 
+#[cfg(any(feature = "dpop", feature = "jwt-assertion"))]
+mod keys;
+
 use std::{fmt, sync::Arc};
 
 use secrecy::SecretString;
@@ -22,6 +25,10 @@ pub struct ClientBuilder {
     random: Option<Arc<dyn Random>>,
     limits: Limits,
     retry: Option<RetryPolicy>,
+    #[cfg(feature = "jwt-assertion")]
+    assertion: keys::AssertionSettings,
+    #[cfg(feature = "dpop")]
+    dpop: Option<crate::dpop::Dpop>,
 }
 
 impl ClientBuilder {
@@ -36,6 +43,10 @@ impl ClientBuilder {
             random: None,
             limits: Limits::default(),
             retry: None,
+            #[cfg(feature = "jwt-assertion")]
+            assertion: keys::AssertionSettings::default(),
+            #[cfg(feature = "dpop")]
+            dpop: None,
         }
     }
 
@@ -97,13 +108,15 @@ impl ClientBuilder {
     /// The client.
     ///
     /// # Errors
-    /// A usage error when id, secret and method do not fit together, or when there is no
+    /// A usage error when id, secret, key and method do not fit together, or when there is no
     /// transport and the feature `reqwest` is off.
-    pub fn build(self) -> Result<Client, Error> {
-        let method = self
-            .method
-            .unwrap_or_else(|| self.provider.client_authentication());
-        let authentication = ClientAuthentication::new(self.client_id, method, self.secret)?;
+    pub fn build(mut self) -> Result<Client, Error> {
+        let clock = self
+            .clock
+            .take()
+            .unwrap_or_else(|| Arc::new(SystemClock::new()));
+        let random = self.random.take().unwrap_or_else(|| Arc::new(OsRandom));
+        let authentication = self.authentication(&clock, &random)?;
         let transport = match self.transport {
             Some(transport) => transport,
             None => default_transport()?,
@@ -113,10 +126,32 @@ impl ClientBuilder {
             provider: self.provider,
             authentication,
             transport,
-            clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
-            random: self.random.unwrap_or_else(|| Arc::new(OsRandom)),
+            clock,
+            random,
             limits: self.limits,
+            #[cfg(feature = "dpop")]
+            dpop: self.dpop,
+            #[cfg(feature = "openid")]
+            keys: crate::openid::KeyCache::default(),
         })))
+    }
+
+    fn authentication(
+        &mut self,
+        clock: &Arc<dyn Clock>,
+        random: &Arc<dyn Random>,
+    ) -> Result<ClientAuthentication, Error> {
+        let client_id = std::mem::take(&mut self.client_id);
+        #[cfg(feature = "jwt-assertion")]
+        if let Some(assertion) = self.client_assertion(clock, random)? {
+            return ClientAuthentication::with_assertion(client_id, self.secret.take(), assertion);
+        }
+        #[cfg(not(feature = "jwt-assertion"))]
+        let _ = (clock, random);
+        let method = self
+            .method
+            .unwrap_or_else(|| self.provider.client_authentication());
+        ClientAuthentication::new(client_id, method, self.secret.take())
     }
 }
 

@@ -8,7 +8,10 @@ use http::StatusCode;
 use secrecy::SecretString;
 
 use super::Client;
-use crate::{EndpointKind, EndpointUrl, Error, Replay, RetryPolicy, error::clean_header, random};
+use crate::{
+    EndpointKind, EndpointUrl, Error, ErrorCode, OAuthError, Params, Replay, RetryPolicy, Scopes,
+    error::clean_header, random, response,
+};
 
 /// How a request may be repeated, and which secrets to keep out of what the server says.
 #[derive(Debug, Clone)]
@@ -50,11 +53,20 @@ impl Call {
 pub(super) struct Answer {
     pub(super) response: http::Response<Bytes>,
     pub(super) issued_at: SystemTime,
+    /// The JWT that authenticated the client, for errors about the answer to hide.
+    pub(super) assertion: Option<SecretString>,
 }
+
+/// Builds the request for one try.
+type Build<'a> = dyn Fn() -> Result<http::Request<Bytes>, Error> + Send + Sync + 'a;
 
 impl Client {
     /// Sends a request that this crate has no method for, under the same rules: limits, retry,
     /// no redirects, errors without secrets. The answer is a 2xx.
+    ///
+    /// A request with a bound token ([`Client::authorize`]) gets a new proof for each try. One that
+    /// [`Client::request`] built for a client that authenticates with a JWT should not be tried
+    /// again ([`RetryPolicy::none`]): a server takes each JWT once.
     ///
     /// # Errors
     /// As every method: see [`ErrorKind`](crate::ErrorKind).
@@ -73,20 +85,51 @@ impl Client {
         request: http::Request<Bytes>,
         call: &Call,
     ) -> Result<Answer, Error> {
-        // Whoever built the request: nothing goes out in clear but to loopback.
-        EndpointUrl::parse(&request.uri().to_string()).map_err(|error| error.at(call.endpoint))?;
+        self.call_with(&|| Ok(request.clone()), call).await
+    }
+
+    /// A request to one of the provider's endpoints, built anew for each try: what authenticates
+    /// the client may be good for one.
+    pub(super) async fn post(
+        &self,
+        url: &EndpointUrl,
+        params: &Params,
+        scopes: Option<&Scopes>,
+        call: &Call,
+    ) -> Result<Answer, Error> {
+        let build = || self.request_with(call.endpoint, url, params.clone(), scopes);
+        self.call_with(&build, call).await
+    }
+
+    async fn call_with(&self, build: &Build<'_>, call: &Call) -> Result<Answer, Error> {
         let policy = call.retry.as_ref().unwrap_or(&self.0.retry);
         let begun = self.0.clock.monotonic();
         let mut retry = 0;
+        let mut challenged = false;
         loop {
+            #[cfg_attr(
+                not(feature = "dpop"),
+                expect(unused_mut, reason = "only a proof is added")
+            )]
+            let mut request = build()?;
+            // Whoever built the request: nothing goes out in clear but to loopback.
+            let url = EndpointUrl::parse(&request.uri().to_string())
+                .map_err(|error| error.at(call.endpoint))?;
+            #[cfg(feature = "dpop")]
+            let proved = self.prove(&mut request, call.endpoint, &url)?;
+            #[cfg(not(feature = "dpop"))]
+            let proved = false;
+            let assertion = shown(&request);
             let issued_at = self.0.clock.now();
-            let result = self.0.transport.send(request.clone(), self.0.limits).await;
+            let result = self.0.transport.send(request, self.0.limits).await;
+            let nonce = self.new_nonce(&url, result.as_ref().ok());
             let (error, again) = match result {
                 Ok(response) => match self.sort(call.endpoint, response) {
                     Ok(response) => {
                         return Ok(Answer {
                             response,
                             issued_at,
+                            assertion,
                         });
                     }
                     Err(error) => {
@@ -104,7 +147,14 @@ impl Client {
                     )
                 }
             };
-            let error = self.finish(error, call);
+            let secrets: Vec<_> = assertion.iter().collect();
+            let error = self.finish(error.mask(&secrets), call);
+            // The server did nothing but name the nonce to use (RFC 9449 §8): even a request that
+            // may be sent once is sent again, and only then.
+            if proved && nonce && !challenged && error.code() == Some(&ErrorCode::UseDpopNonce) {
+                challenged = true;
+                continue;
+            }
             let elapsed = self.0.clock.monotonic().saturating_sub(begun);
             let wait = policy.delay(
                 retry,
@@ -157,6 +207,7 @@ impl Client {
             return Ok(response);
         }
         let oauth = self.0.provider.error_response(endpoint, &response);
+        let oauth = oauth.map(|error| with_nonce(error, &response));
         let error = match status {
             // Even an OAuth code under one of these says nothing final: a proxy or a limiter spoke.
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {
@@ -180,6 +231,28 @@ impl Client {
             .with_status(response.status())
             .with_retry_after(self.0.provider.retry_after(headers, self.0.clock.now()))
             .with_request_id(headers.get("x-request-id").and_then(clean_header))
+    }
+}
+
+/// The JWT that authenticates the client in a request's body.
+fn shown(request: &http::Request<Bytes>) -> Option<SecretString> {
+    if !cfg!(feature = "jwt-assertion") {
+        return None;
+    }
+    form_urlencoded::parse(request.body())
+        .find(|(name, _)| name == "client_assertion")
+        .map(|(_, jwt)| jwt.into_owned().into())
+}
+
+/// Hands the nonce on that a server wants to see (RFC 9449 §8), as the member `dpop_nonce`.
+fn with_nonce(error: OAuthError, response: &http::Response<Bytes>) -> OAuthError {
+    match response::dpop_nonce(response.headers()) {
+        Some(nonce) if *error.code() == ErrorCode::UseDpopNonce => {
+            let mut extra = error.extra().clone();
+            extra.insert("dpop_nonce".to_owned(), nonce.into());
+            error.with_extra(extra)
+        }
+        _ => error,
     }
 }
 

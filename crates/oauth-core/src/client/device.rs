@@ -53,9 +53,7 @@ impl Client {
         }
         let begun = self.0.clock.monotonic();
         let call = Call::new(endpoint, Replay::Always);
-        let answer = self
-            .call(self.request(endpoint, url, params)?, &call)
-            .await?;
+        let answer = self.post(url, &params, None, &call).await?;
         json_object(&answer.response)
             .and_then(|members| DeviceAuthorization::from_members(members, begun, scopes.cloned()))
             .map_err(|error| self.finish(self.describe(error, &answer.response), &call))

@@ -37,9 +37,7 @@ impl Client {
             params.push("token_type_hint", hint.as_str());
         }
         let call = Call::new(endpoint, Replay::Always).with_secret(token.clone());
-        let answer = self
-            .call(self.request(endpoint, url, params)?, &call)
-            .await?;
+        let answer = self.post(url, &params, None, &call).await?;
         json_object(&answer.response)
             .and_then(Introspection::from_members)
             .map_err(|error| self.finish(self.describe(error, &answer.response), &call))

@@ -118,8 +118,24 @@ impl ServerMetadata {
     /// A protocol error when there is no token endpoint, when one is not https, or when one lies
     /// on a private network though the issuer does not.
     pub fn endpoints(&self) -> Result<Endpoints, Error> {
+        self.endpoints_in(&Map::new())
+    }
+
+    /// The endpoints for a client that authenticates with a certificate: those of
+    /// `mtls_endpoint_aliases` (RFC 8705 §5) before the others.
+    ///
+    /// # Errors
+    /// As [`ServerMetadata::endpoints`].
+    pub fn mtls_endpoints(&self) -> Result<Endpoints, Error> {
+        match self.members.get("mtls_endpoint_aliases") {
+            Some(Value::Object(aliases)) => self.endpoints_in(aliases),
+            _ => self.endpoints(),
+        }
+    }
+
+    fn endpoints_in(&self, aliases: &Map<String, Value>) -> Result<Endpoints, Error> {
         let token = self
-            .endpoint("token_endpoint")?
+            .endpoint(aliases, "token_endpoint")?
             .ok_or_else(|| Error::protocol("the metadata name no token endpoint"))?;
         let mut endpoints = Endpoints::new(token)?
             .with_issuer(&self.issuer)
@@ -127,9 +143,13 @@ impl ServerMetadata {
                 self.members
                     .get("authorization_response_iss_parameter_supported")
                     == Some(&Value::Bool(true)),
+            )
+            .with_pushed_authorization_required(
+                self.members.get("require_pushed_authorization_requests")
+                    == Some(&Value::Bool(true)),
             );
         type Set = fn(Endpoints, &str) -> Result<Endpoints, Error>;
-        let optional: [(&str, Set); 5] = [
+        let optional: [(&str, Set); 7] = [
             ("authorization_endpoint", Endpoints::with_authorization),
             ("revocation_endpoint", Endpoints::with_revocation),
             ("introspection_endpoint", Endpoints::with_introspection),
@@ -138,9 +158,14 @@ impl ServerMetadata {
                 Endpoints::with_device_authorization,
             ),
             ("userinfo_endpoint", Endpoints::with_userinfo),
+            (
+                "pushed_authorization_request_endpoint",
+                Endpoints::with_pushed_authorization,
+            ),
+            ("jwks_uri", Endpoints::with_jwks),
         ];
         for (name, set) in optional {
-            if let Some(url) = self.endpoint(name)? {
+            if let Some(url) = self.endpoint(aliases, name)? {
                 endpoints = set(endpoints, url)?;
             }
         }
@@ -178,8 +203,12 @@ impl ServerMetadata {
         }
     }
 
-    fn endpoint(&self, name: &str) -> Result<Option<&str>, Error> {
-        let text = match self.members.get(name) {
+    fn endpoint<'a>(
+        &'a self,
+        aliases: &'a Map<String, Value>,
+        name: &str,
+    ) -> Result<Option<&'a str>, Error> {
+        let text = match aliases.get(name).or_else(|| self.members.get(name)) {
             None | Some(Value::Null) => return Ok(None),
             Some(Value::String(text)) => text,
             Some(_) => {

@@ -93,10 +93,7 @@ impl<'a> Revoke<'a> {
         let mut call = Call::new(endpoint, Replay::Always).with_secret(self.token);
         call.retry = self.retry;
         // Whatever body a success has means nothing (RFC 7009 §2.2).
-        client
-            .call(client.request(endpoint, url, params)?, &call)
-            .await
-            .map(|_| ())
+        client.post(url, &params, None, &call).await.map(|_| ())
     }
 }
 

@@ -9,7 +9,8 @@ use secrecy::SecretString;
 
 use super::{Call, Client};
 use crate::{
-    EndpointKind, Error, Params, RetryPolicy, TokenContext, TokenSet, grant::Grant,
+    EndpointKind, Error, Params, RetryPolicy, TokenContext, TokenSet,
+    grant::{Grant, check_resource},
     params::check_extra,
 };
 
@@ -94,19 +95,18 @@ impl<'a> Exchange<'a> {
         call.retry = retry;
         call.secrets = params.secrets().cloned().collect();
         let provider = client.provider();
-        let request = client.request_with(
-            endpoint,
-            provider.endpoints().token(),
-            params,
-            grant.scopes(),
-        )?;
-        let answer = client.call(request, &call).await?;
+        let url = provider.endpoints().token();
+        let answer = client.post(url, &params, grant.scopes(), &call).await?;
+        call.secrets.extend(answer.assertion);
 
         let mut context = TokenContext::new(answer.issued_at);
         context.requested_scopes = grant.scopes().cloned();
         context.refresh_token = grant.refresh_token().cloned();
+        context.dpop = client.binds_tokens();
+        context.token_exchange = grant.is_token_exchange();
         provider
             .token_response(&answer.response, &context)
+            .and_then(|token| client.check_bound(token))
             .map_err(|error| client.finish(client.describe(error, &answer.response), &call))
     }
 }
@@ -125,12 +125,7 @@ fn check(client: &Client, grant: &dyn Grant, extra: &Params) -> Result<(), Error
         check_extra(name)?;
     }
     for resource in extra.values("resource") {
-        let fit = url::Url::parse(resource).is_ok_and(|uri| uri.fragment().is_none());
-        if !fit {
-            return Err(Error::usage(
-                "a resource is not an absolute URI without a fragment (RFC 8707 section 2)",
-            ));
-        }
+        check_resource(resource)?;
     }
     if grant.needs_client_authentication() && client.is_public() {
         return Err(Error::usage(

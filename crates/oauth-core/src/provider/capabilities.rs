@@ -53,6 +53,14 @@ capabilities! {
     ScopeOnRefresh = "scope_on_refresh",
     /// Scopes are asked for at the token endpoint (RFC 6749 §4.4.2).
     ScopeAtToken = "scope_at_token",
+    /// The JWT bearer grant (RFC 7523 §2.1).
+    JwtBearer = "jwt_bearer",
+    /// The token exchange grant (RFC 8693).
+    TokenExchange = "token_exchange",
+    /// Pushed authorization requests (RFC 9126).
+    PushedAuthorization = "pushed_authorization",
+    /// Tokens bound to a key (RFC 9449), signed with ES256.
+    Dpop = "dpop",
 }
 
 /// A set of capabilities.

@@ -26,6 +26,10 @@ pub enum EndpointKind {
     Metadata,
     /// A protected resource: an API that takes access tokens (RFC 6749 §7).
     Resource,
+    /// RFC 9126.
+    PushedAuthorization,
+    /// The server's public keys (RFC 7517 §5).
+    Jwks,
     /// An endpoint of the provider's own.
     Other(&'static str),
 }
@@ -43,6 +47,8 @@ impl EndpointKind {
             Self::UserInfo => "userinfo",
             Self::Metadata => "metadata",
             Self::Resource => "resource",
+            Self::PushedAuthorization => "pushed authorization request",
+            Self::Jwks => "JWKS",
             Self::Other(name) => name,
         }
     }
@@ -186,8 +192,11 @@ pub struct Endpoints {
     introspection: Option<EndpointUrl>,
     device_authorization: Option<EndpointUrl>,
     userinfo: Option<EndpointUrl>,
+    pushed_authorization: Option<EndpointUrl>,
+    jwks: Option<EndpointUrl>,
     issuer: Option<String>,
     iss_in_callback: bool,
+    pushed_authorization_required: bool,
 }
 
 macro_rules! optional_endpoint {
@@ -224,8 +233,11 @@ impl Endpoints {
             introspection: None,
             device_authorization: None,
             userinfo: None,
+            pushed_authorization: None,
+            jwks: None,
             issuer: None,
             iss_in_callback: false,
+            pushed_authorization_required: false,
         })
     }
 
@@ -246,6 +258,10 @@ impl Endpoints {
         device_authorization, with_device_authorization;
         /// The userinfo endpoint (OpenID Connect Core §5.3).
         userinfo, with_userinfo;
+        /// The pushed authorization request endpoint (RFC 9126 §2).
+        pushed_authorization, with_pushed_authorization;
+        /// Where the server's public keys are (RFC 8414 §2, `jwks_uri`).
+        jwks, with_jwks;
     }
 
     /// The issuer identifier (RFC 8414 §2), character by character.
@@ -272,6 +288,33 @@ impl Endpoints {
     pub fn with_iss_in_callback(mut self, iss_in_callback: bool) -> Self {
         self.iss_in_callback = iss_in_callback;
         self
+    }
+
+    /// Whether the server takes authorization requests only when they were pushed (RFC 9126 §5).
+    #[must_use]
+    pub fn pushed_authorization_required(&self) -> bool {
+        self.pushed_authorization_required
+    }
+
+    /// Sets whether authorization requests must be pushed; then one that is not is refused here.
+    #[must_use]
+    pub fn with_pushed_authorization_required(mut self, required: bool) -> Self {
+        self.pushed_authorization_required = required;
+        self
+    }
+
+    /// Every URL of the server that is known here.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &EndpointUrl> {
+        let optional = [
+            &self.authorization,
+            &self.revocation,
+            &self.introspection,
+            &self.device_authorization,
+            &self.userinfo,
+            &self.pushed_authorization,
+            &self.jwks,
+        ];
+        std::iter::once(&self.token).chain(optional.into_iter().flatten())
     }
 }
 

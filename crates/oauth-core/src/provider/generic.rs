@@ -32,6 +32,9 @@ impl GenericProvider {
             Capability::PublicClients,
             Capability::ScopeOnRefresh,
             Capability::ScopeAtToken,
+            Capability::JwtBearer,
+            Capability::TokenExchange,
+            Capability::Dpop,
         ]);
         let by_endpoint = [
             (
@@ -49,6 +52,10 @@ impl GenericProvider {
                 Capability::Introspection,
             ),
             (endpoints.userinfo().is_some(), Capability::UserInfo),
+            (
+                endpoints.pushed_authorization().is_some(),
+                Capability::PushedAuthorization,
+            ),
         ];
         for (_, capability) in by_endpoint.into_iter().filter(|(there, _)| *there) {
             capabilities = capabilities.with(capability);
@@ -68,11 +75,34 @@ impl GenericProvider {
     /// # Errors
     /// A protocol error when the metadata name no token endpoint or an unsafe one.
     pub fn from_metadata(metadata: &ServerMetadata) -> Result<Self, Error> {
-        let mut this = Self::new(metadata.endpoints()?);
+        let method = metadata.client_authentication();
+        Self::described(
+            metadata,
+            metadata.endpoints()?,
+            method.unwrap_or(ClientAuthMethod::None),
+        )
+    }
+
+    /// As [`GenericProvider::from_metadata`], for clients that authenticate with a certificate
+    /// (RFC 8705 §2): at the addresses in `mtls_endpoint_aliases` where there are any (§5).
+    ///
+    /// # Errors
+    /// As [`GenericProvider::from_metadata`].
+    pub fn from_metadata_mtls(metadata: &ServerMetadata) -> Result<Self, Error> {
+        Self::described(metadata, metadata.mtls_endpoints()?, ClientAuthMethod::Tls)
+    }
+
+    fn described(
+        metadata: &ServerMetadata,
+        endpoints: Endpoints,
+        method: ClientAuthMethod,
+    ) -> Result<Self, Error> {
+        let mut this = Self::new(endpoints);
         this.capabilities = this.capabilities.with(Capability::Discovery);
-        this.client_authentication = metadata
-            .client_authentication()
-            .unwrap_or(ClientAuthMethod::None);
+        this.client_authentication = method;
+        if metadata.lists("dpop_signing_alg_values_supported", "ES256") != Some(true) {
+            this.capabilities = this.capabilities.without(Capability::Dpop);
+        }
         let grants = [
             ("client_credentials", Capability::ClientCredentials),
             ("password", Capability::Password),
@@ -81,6 +111,14 @@ impl GenericProvider {
             (
                 "urn:ietf:params:oauth:grant-type:device_code",
                 Capability::DeviceCode,
+            ),
+            (
+                "urn:ietf:params:oauth:grant-type:jwt-bearer",
+                Capability::JwtBearer,
+            ),
+            (
+                "urn:ietf:params:oauth:grant-type:token-exchange",
+                Capability::TokenExchange,
             ),
         ];
         for (grant, capability) in grants {

@@ -29,13 +29,18 @@ use crate::Error;
 pub fn json_object(response: &http::Response<Bytes>) -> Result<Map<String, Value>, Error> {
     let body = response.body();
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    match serde_json::from_slice::<Object>(body) {
-        Ok(Object(members)) => Ok(members),
+    match object(body) {
+        Ok(members) => Ok(members),
         Err(error) if error.is_data() && error.to_string().starts_with(TWICE) => {
             Err(Error::protocol("the answer has a member twice"))
         }
         Err(_) => Err(not_an_answer(response)),
     }
+}
+
+/// The JSON object that is the whole of `text`, as strictly.
+pub(crate) fn object(text: &[u8]) -> Result<Map<String, Value>, serde_json::Error> {
+    serde_json::from_slice::<Object>(text).map(|Object(members)| members)
 }
 
 /// The pairs of a form body as members, all texts; `None` when it is no form or has a name twice.

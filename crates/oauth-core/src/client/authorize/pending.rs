@@ -1,6 +1,9 @@
 //! An authorization that the user has not come back from.
 
-use std::fmt;
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -18,6 +21,9 @@ pub struct PendingAuthorization {
     scopes: Option<Scopes>,
     issuer: Option<String>,
     iss_required: bool,
+    nonce: Option<String>,
+    /// When what was pushed ends, in seconds since the Unix epoch.
+    request_ends: Option<u64>,
     accepted: bool,
 }
 
@@ -29,6 +35,10 @@ struct Kept {
     scopes: Option<Vec<String>>,
     issuer: Option<String>,
     iss_required: bool,
+    #[serde(default)]
+    nonce: Option<String>,
+    #[serde(default)]
+    request_ends: Option<u64>,
     accepted: bool,
 }
 
@@ -48,8 +58,34 @@ impl PendingAuthorization {
             scopes,
             issuer,
             iss_required,
+            nonce: None,
+            request_ends: None,
             accepted: false,
         }
+    }
+
+    pub(super) fn with_nonce(mut self, nonce: Option<String>) -> Self {
+        self.nonce = nonce;
+        self
+    }
+
+    pub(super) fn with_request_end(mut self, end: Option<SystemTime>) -> Self {
+        let since = end.map(|end| end.duration_since(SystemTime::UNIX_EPOCH));
+        self.request_ends = since.map(|since| since.unwrap_or_default().as_secs());
+        self
+    }
+
+    /// The `nonce` that was sent: the id token must have it (OpenID Connect Core §3.1.3.7).
+    #[must_use]
+    pub fn nonce(&self) -> Option<&str> {
+        self.nonce.as_deref()
+    }
+
+    /// When a [pushed](crate::AuthorizationRequest::push) request ends: the user must have been
+    /// sent to the URL by then (RFC 9126 §2.2). `None` for one that was not pushed.
+    #[must_use]
+    pub fn request_ends_at(&self) -> Option<SystemTime> {
+        SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(self.request_ends?))
     }
 
     /// The code in a callback, ready for [`Client::exchange`](crate::Client::exchange): the
@@ -135,6 +171,8 @@ impl PendingAuthorization {
                 .map(|scopes| scopes.iter().map(str::to_owned).collect()),
             issuer: self.issuer.clone(),
             iss_required: self.iss_required,
+            nonce: self.nonce.clone(),
+            request_ends: self.request_ends,
             accepted: self.accepted,
         };
         // Only texts and flags: there is nothing that could fail to serialize.
@@ -156,6 +194,8 @@ impl PendingAuthorization {
             scopes: kept.scopes.map(Scopes::new).transpose()?,
             issuer: kept.issuer,
             iss_required: kept.iss_required,
+            nonce: kept.nonce,
+            request_ends: kept.request_ends,
             accepted: kept.accepted,
         })
     }
