@@ -68,15 +68,17 @@ fn features() -> Result<(), String> {
         .args(["--exists", "openssl"])
         .status();
     let native = cfg!(not(target_os = "linux")) || native.is_ok_and(|status| status.success());
-    cargo(&[
-        "check",
-        "--quiet",
-        "--package",
-        "oauth-core",
-        "--no-default-features",
-        "--features",
-        "password",
-    ])?;
+    for feature in ["password", "openid", "jwt-assertion", "dpop"] {
+        cargo(&[
+            "check",
+            "--quiet",
+            "--package",
+            "oauth-core",
+            "--no-default-features",
+            "--features",
+            feature,
+        ])?;
+    }
     for package in ["oauth-core", "twitch", "moov", "ministry-platform"] {
         cargo(&[
             "check",

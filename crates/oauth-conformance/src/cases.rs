@@ -1,16 +1,20 @@
 //! The cases, a file per group of the catalogue.
 
+mod assertions;
 mod authorize;
 mod bodies;
 mod client_authentication;
 mod device;
+mod dpop;
 mod endpoints;
 mod expect;
 mod grants;
+mod jwt;
 mod marks;
 mod network;
 mod parameters;
 mod profile;
+mod pushed;
 mod refresh;
 mod refusals;
 mod server;
@@ -41,6 +45,9 @@ pub fn all() -> Vec<Case> {
         authorize::CASES,
         grants::CASES,
         device::CASES,
+        assertions::CASES,
+        pushed::CASES,
+        dpop::CASES,
         parameters::CASES,
         client_authentication::CASES,
         transport::CASES,

@@ -319,6 +319,15 @@ impl ScriptedServer {
             .clone()
     }
 
+    /// The request that came last.
+    ///
+    /// # Errors
+    /// When none came.
+    pub fn last(&self) -> Result<Received, Failure> {
+        let last = self.received().pop();
+        last.ok_or_else(|| Failure::new("expected a request, got none"))
+    }
+
     /// How many bytes of an endless body could be written until the client closed the connection.
     ///
     /// # Errors

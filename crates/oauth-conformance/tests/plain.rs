@@ -20,6 +20,7 @@ impl Target for Plain {
             .with_introspection(&format!("{base}/introspect"))?
             .with_device_authorization(&format!("{base}/device_authorization"))?
             .with_userinfo(&format!("{base}/userinfo"))?
+            .with_pushed_authorization(&format!("{base}/par"))?
             .with_issuer(base);
         let provider = GenericProvider::new(endpoints);
         let capabilities = provider.capabilities().with(Capability::Discovery);

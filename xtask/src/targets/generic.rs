@@ -24,6 +24,7 @@ impl Target for Generic {
             .with_introspection(&format!("{base_url}/introspect"))?
             .with_device_authorization(&format!("{base_url}/device_authorization"))?
             .with_userinfo(&format!("{base_url}/userinfo"))?
+            .with_pushed_authorization(&format!("{base_url}/par"))?
             .with_issuer(base_url);
         let provider = GenericProvider::new(endpoints);
         let capabilities = provider.capabilities().with(Capability::Discovery);

@@ -1,5 +1,7 @@
 //! A6: how a client says who it is.
 
+mod certificate;
+mod jwt;
 mod placement;
 
 use std::sync::Arc;
@@ -30,6 +32,12 @@ pub(super) const CASES: &[Case] = cases! {
     "AUT-07" [Can(CanClientCredentials)] => placement::nothing_in_the_uri,
     "AUT-08" [Can(CanClientCredentials), ClientAuthenticationMethods] => choice_of_method,
     "AUT-09" [Can(CanClientCredentials)] => never_probed,
+    "AUT-10" [Can(CanClientCredentials), ClientAuthenticationMethods] => jwt::private_key,
+    "AUT-11" [Can(CanClientCredentials), ClientAuthenticationMethods] => jwt::client_secret,
+    "AUT-12" [Can(CanClientCredentials), ClientAuthenticationMethods] => jwt::new_for_each_try,
+    "AUT-13" [Can(CanClientCredentials), ClientAuthenticationMethods] => jwt::for_one_server,
+    "AUT-14" [Can(CanClientCredentials), ClientAuthenticationMethods] => jwt::client_id_beside_it,
+    "AUT-15" [Can(CanClientCredentials), ClientAuthenticationMethods] => certificate::in_the_body_and_at_the_aliases,
 };
 
 /// The client in a request, as a server decodes it: its id, and the secret if it gave one.

@@ -31,7 +31,7 @@ pub(super) const CASES: &[Case] = cases! {
 const TOKEN: &str = "conformance-access-token";
 
 /// That a request has these parameters, each once, and of the others at most the client's own.
-fn ensure_body(request: &Received, expected: &[(&str, &str)]) -> Outcome {
+pub(super) fn ensure_body(request: &Received, expected: &[(&str, &str)]) -> Outcome {
     ensure!(
         request.method() == "POST",
         "expected POST, got {}",
