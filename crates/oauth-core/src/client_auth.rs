@@ -28,8 +28,9 @@ pub enum ClientAuthMethod {
     Post,
     /// The id alone, in the body: a public client (RFC 6749 §3.2.1, `none`).
     None,
-    /// A certificate, which the transport shows, and the id in the body: RFC 8705 §2
-    /// (`tls_client_auth`, `self_signed_tls_client_auth`).
+    /// A certificate, and the id in the body: RFC 8705 §2 (`tls_client_auth`,
+    /// `self_signed_tls_client_auth`). The transport shows the certificate: give the client one
+    /// that has it, such as `ReqwestTransport::from_builder` with reqwest's `identity`.
     Tls,
     /// A JWT that the client signs with its key: RFC 7523 §2.2 (`private_key_jwt`).
     #[cfg(feature = "jwt-assertion")]

@@ -108,3 +108,30 @@ impl Dpop {
         found.map(|(_, nonce)| nonce.clone())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_nonce_of_each_server_is_kept_of_so_many() {
+        let dpop = Dpop::new(SigningKey::generate().unwrap(), true);
+        let url = |host: usize| Url::parse(&format!("https://h{host}.example/a?b")).unwrap();
+        let remember = |host, nonce: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("dpop-nonce", nonce.parse().unwrap());
+            dpop.remember(&url(host), &headers)
+        };
+        for host in 0..SERVERS {
+            assert!(remember(host, "old"));
+        }
+        assert!(remember(0, "new"));
+        assert!(!remember(0, "not one"));
+        assert!(remember(SERVERS, "one-more"));
+        assert_eq!(dpop.nonce(&url(0)).as_deref(), Some("new"));
+        assert_eq!(dpop.nonce(&url(1)), None, "the one heard of longest ago");
+        assert_eq!(dpop.nonce(&url(2)).as_deref(), Some("old"));
+        let port = Url::parse("https://h0.example:444/").unwrap();
+        assert_eq!(dpop.nonce(&port), None, "another origin");
+    }
+}

@@ -119,7 +119,7 @@ impl Client {
             let proved = self.prove(&mut request, call.endpoint, &url)?;
             #[cfg(not(feature = "dpop"))]
             let proved = false;
-            let assertion = shown(&request);
+            let assertion = self.shown(&request);
             let issued_at = self.0.clock.now();
             let result = self.0.transport.send(request, self.0.limits).await;
             let nonce = self.new_nonce(&url, result.as_ref().ok());
@@ -195,6 +195,20 @@ impl Client {
         self.0.clock.sleep(wait).await;
     }
 
+    /// The JWT that authenticates the client in a request's body, a form or JSON.
+    fn shown(&self, request: &http::Request<Bytes>) -> Option<SecretString> {
+        if !self.0.authentication.is_for_one_server() {
+            return None;
+        }
+        let form = form_urlencoded::parse(request.body())
+            .find(|(name, _)| name == "client_assertion")
+            .map(|(_, jwt)| jwt.into_owned().into());
+        form.or_else(|| {
+            let members = serde_json::from_slice::<serde_json::Value>(request.body()).ok()?;
+            Some(members.get("client_assertion")?.as_str()?.into())
+        })
+    }
+
     /// A 2xx, or the one kind of error that the answer is.
     fn sort(
         &self,
@@ -232,16 +246,6 @@ impl Client {
             .with_retry_after(self.0.provider.retry_after(headers, self.0.clock.now()))
             .with_request_id(headers.get("x-request-id").and_then(clean_header))
     }
-}
-
-/// The JWT that authenticates the client in a request's body.
-fn shown(request: &http::Request<Bytes>) -> Option<SecretString> {
-    if !cfg!(feature = "jwt-assertion") {
-        return None;
-    }
-    form_urlencoded::parse(request.body())
-        .find(|(name, _)| name == "client_assertion")
-        .map(|(_, jwt)| jwt.into_owned().into())
 }
 
 /// Hands the nonce on that a server wants to see (RFC 9449 §8), as the member `dpop_nonce`.

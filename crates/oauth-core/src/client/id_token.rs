@@ -53,8 +53,8 @@ impl Client {
         &self,
         fits: impl Fn(&Jwk) -> bool + Send + Sync,
     ) -> Result<Vec<Arc<Jwk>>, Error> {
-        let now = self.0.clock.monotonic();
-        let found = self.0.keys.find(now, fits, self.fetch_keys()).await;
+        let clock = &*self.0.clock;
+        let found = self.0.keys.find(clock, fits, self.fetch_keys()).await;
         found.map_err(|error| error.at(EndpointKind::Jwks))
     }
 
