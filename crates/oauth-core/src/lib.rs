@@ -9,10 +9,10 @@ pub mod clock;
 mod dpop;
 pub mod error;
 pub mod grant;
-pub mod manager;
-pub mod middleware;
 #[cfg(any(feature = "dpop", feature = "jwt-assertion", feature = "openid"))]
 pub mod jose;
+pub mod manager;
+pub mod middleware;
 #[cfg(feature = "openid")]
 pub mod openid;
 mod params;
@@ -32,11 +32,11 @@ pub use client::{
 };
 pub use client_auth::{ClientAuthMethod, ClientAuthentication};
 pub use error::{Error, ErrorCode, ErrorKind, OAuthError, Recovery};
-pub use manager::TokenManager;
 #[cfg(any(feature = "dpop", feature = "jwt-assertion", feature = "openid"))]
 pub use jose::SigningAlgorithm;
 #[cfg(any(feature = "dpop", feature = "jwt-assertion"))]
 pub use jose::SigningKey;
+pub use manager::TokenManager;
 pub use params::Params;
 pub use provider::{
     Capabilities, Capability, EndpointKind, EndpointRequest, EndpointUrl, Endpoints,

@@ -97,33 +97,17 @@ impl StoredToken {
                 "this token set was stored by a later version of this library",
             ));
         }
-        if !self
-            .token_type
-            .eq_ignore_ascii_case(TokenType::Bearer.scheme())
-        {
-            return Err(Error::usage(
-                "this token set has a token type that this version does not know",
-            ));
-        }
+        let token_type = TokenType::from_name(&self.token_type).ok_or_else(|| {
+            Error::usage("this token set has a token type that this version does not know")
+        })?;
         Ok(TokenSet {
             access_token: AccessToken::new(self.access_token)?,
-            token_type: TokenType::Bearer,
+            token_type,
             issued_at: moment(self.issued_at)?,
             expires_at: self.expires_at.map(moment).transpose()?,
             scopes: Scopes::new(self.scopes)?,
             refresh_token: self.refresh_token.map(RefreshToken::new).transpose()?,
             extra: self.extra,
-        let token_type = TokenType::from_name(&stored.token_type).ok_or_else(|| {
-            Error::usage("this token set has a token type that this version does not know")
-        })?;
-        Ok(Self {
-            access_token: AccessToken::new(stored.access_token)?,
-            token_type,
-            issued_at: moment(stored.issued_at)?,
-            expires_at: stored.expires_at.map(moment).transpose()?,
-            scopes: Scopes::new(stored.scopes)?,
-            refresh_token: stored.refresh_token.map(RefreshToken::new).transpose()?,
-            extra: stored.extra,
         })
     }
 }
