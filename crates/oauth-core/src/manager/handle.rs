@@ -176,6 +176,7 @@ impl TokenHandle {
     }
 
     fn warm(&self, kept: Arc<Kept>) -> Result<Arc<Ready>, Error> {
+        ManagedToken(Arc::clone(&kept)).bearer()?;
         let mut headers = HeaderMap::new();
         let client = self.registration.client();
         client

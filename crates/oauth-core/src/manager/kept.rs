@@ -70,10 +70,22 @@ impl ManagedToken {
     /// The value of an `Authorization` header (RFC 6750 §2.1), marked sensitive.
     ///
     /// # Errors
-    /// A usage error when the token cannot go into a header.
+    /// A usage error when the token cannot go into a header, or needs a proof beside it.
     pub fn header(&self) -> Result<HeaderValue, Error> {
+        self.bearer()?;
         self.access_token()
             .authorization(self.token_type().scheme())
+    }
+
+    /// That it can be used as it is.
+    pub(crate) fn bearer(&self) -> Result<(), Error> {
+        match self.token_type() {
+            TokenType::Bearer => Ok(()),
+            // Without its proof an API takes it for a stolen one (RFC 9449 §7.1).
+            _ => Err(Error::usage(
+                "this token is no Bearer token: a header alone does not make a request with it; use `Client::authorize`",
+            )),
+        }
     }
 }
 

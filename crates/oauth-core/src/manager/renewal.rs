@@ -76,6 +76,8 @@ impl Flight {
     pub(crate) async fn fly(self) {
         let result = self.run().await;
         let shared = &self.shared;
+        #[cfg(feature = "openid")]
+        let news = result.as_ref().ok().map(|kept| kept.issued().token);
         match &result {
             Ok(_) => shared.failures.forget(&self.key),
             Err(error) => {
@@ -99,6 +101,15 @@ impl Flight {
             }
         }
         self.pilot.land(result);
+        // Nobody waits for what follows.
+        #[cfg(feature = "openid")]
+        if let Some(token) = news {
+            let manager = super::TokenManager {
+                shared: self.shared,
+                registration: self.registration,
+            };
+            manager.note_id_token(&self.key.owner, &token).await;
+        }
     }
 
     async fn run(&self) -> Landing {

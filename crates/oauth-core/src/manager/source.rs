@@ -31,8 +31,8 @@ use crate::{
 ///         request: &TokenRequest,
 ///     ) -> Result<Option<TokenSet>, Error> {
 ///         let Some(user) = subject.user_id() else { return Ok(None) };
-///         let grant = Extension::new("urn:ietf:params:oauth:grant-type:jwt-bearer")?
-///             .secret_param("assertion", format!("signed for {user}"));
+///         let grant = Extension::new("urn:ietf:params:oauth:grant-type:jwt-bearer")
+///             .with_secret_param("assertion", format!("signed for {user}"));
 ///         oauth_core::manager::exchange(client, &grant, request).await.map(Some)
 ///     }
 /// }

@@ -38,8 +38,11 @@ pub(crate) enum Update {
     Invalidated { access_token: AccessToken },
     /// An access token is not wanted any more, and what could renew it.
     Deleted { access_token: AccessToken },
-    /// What is known of the user.
-    Claims(Map<String, Value>),
+    /// What `source` says of the user.
+    Claims {
+        source: &'static str,
+        claims: Map<String, Value>,
+    },
 }
 
 impl Update {
@@ -113,7 +116,11 @@ impl Update {
                 let record = record.retain(|have| *have.token.access_token() != *access_token);
                 (record.tokens().len() < before).then_some(record)
             }
-            Self::Claims(claims) => Some(record.with_claims(claims.clone())),
+            Self::Claims { source, claims } => {
+                let mut known = record.claims().clone();
+                known.insert((*source).to_owned(), claims.clone().into());
+                Some(record.with_claims(known))
+            }
         }
     }
 

@@ -83,7 +83,8 @@ impl Record {
         &mut self.tokens
     }
 
-    /// What is known of the user: claims of the id token and of userinfo.
+    /// What is known of the user: the members `id_token` and `userinfo`, each with the claims that
+    /// came from there.
     #[must_use]
     pub fn claims(&self) -> &Map<String, Value> {
         &self.claims
