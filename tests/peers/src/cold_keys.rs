@@ -1,0 +1,71 @@
+//! 1,000 keys without a token, asked for at once, and an endpoint that takes 10 ms: who waits on
+//! whom?
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::{runtime, task::JoinSet};
+
+use crate::{
+    contest::{Contestant, Effort, interleave_cold},
+    endpoint::Endpoint,
+    libraries::{Azure, Library},
+};
+
+const KEYS: usize = 1_000;
+const DELAY: Duration = Duration::from_millis(10);
+
+pub fn run(effort: Effort) {
+    let figures = [
+        ("1,000 cold keys, token requests", "requests"),
+        ("1,000 cold keys, open at once", "requests"),
+        ("1,000 cold keys, until all are served", "ms"),
+    ];
+    // One after the other: a round takes 12 s.
+    let contestants = if effort.quick {
+        vec![]
+    } else {
+        vec![azure().at_most(1)]
+    };
+    interleave_cold(&figures, effort.pick(5, 2), contestants);
+}
+
+fn azure() -> Contestant {
+    Contestant::new("azure_identity get_token, a scope each", || {
+        cold(async |endpoint, callers| {
+            let library = Arc::new(Azure::new(endpoint).await);
+            for key in 0..KEYS {
+                let library = Arc::clone(&library);
+                callers.spawn(async move {
+                    library.header_for(&format!("scope{key}")).await;
+                });
+            }
+        })
+    })
+}
+
+/// Runs what `spawn` starts; the time counts from its first caller.
+fn cold(spawn: impl AsyncFnOnce(&Endpoint, &mut JoinSet<()>)) -> Vec<f64> {
+    let runtime = runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let endpoint = Endpoint::start();
+    endpoint.take(DELAY);
+    let taken = runtime.block_on(async {
+        let mut callers = JoinSet::new();
+        let started = Instant::now();
+        spawn(&endpoint, &mut callers).await;
+        callers.join_all().await;
+        started.elapsed()
+    });
+    runtime.shutdown_background();
+    vec![
+        endpoint.requests() as f64,
+        endpoint.peak() as f64,
+        taken.as_secs_f64() * 1e3,
+    ]
+}

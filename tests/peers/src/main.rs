@@ -1,0 +1,51 @@
+//! Runs the measurements and prints a line of JSON for each figure; text goes to standard error.
+
+use clap::Parser;
+use peers::{cached, cold_keys, contest::Effort, exchange, keyed, memory, requests, stampede};
+
+#[derive(Parser)]
+#[command(about = "Measures oauth-core beside its peers")]
+struct Arguments {
+    /// Fewer and shorter rounds
+    #[arg(long)]
+    quick: bool,
+    /// Only the measurements whose name contains this
+    #[arg(long, value_name = "NAME")]
+    only: Option<String>,
+    /// Prints the resident bytes of a token kept this way, and ends
+    #[arg(long, hide = true)]
+    memory_of: Option<String>,
+}
+
+type Measurement = (&'static str, fn(Effort));
+
+const MEASUREMENTS: &[Measurement] = &[
+    ("cached", cached::one_task),
+    ("crowd", cached::many_tasks),
+    ("keyed", keyed::run),
+    ("stampede", stampede::run),
+    ("cold-keys", cold_keys::run),
+    ("memory", memory::run),
+    ("requests", requests::run),
+    ("exchange", exchange::run),
+];
+
+fn main() -> Result<(), String> {
+    let arguments = Arguments::parse();
+    if let Some(way) = arguments.memory_of {
+        let bytes = memory::of(&way).ok_or("no such way")?;
+        println!("{bytes}");
+        return Ok(());
+    }
+    let effort = Effort {
+        quick: arguments.quick,
+    };
+    let only = arguments.only.as_deref().unwrap_or_default();
+    for (name, measure) in MEASUREMENTS {
+        if name.contains(only) {
+            eprintln!("\n== {name}");
+            measure(effort);
+        }
+    }
+    Ok(())
+}
