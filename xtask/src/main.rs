@@ -1,8 +1,8 @@
 //! The commands of this workspace.
 //!
 //! `cargo xtask conformance` proves every provider against its emulator; `cargo xtask test` passes
-//! everything else. For tests this program only calls cargo, so that building it needs nothing
-//! that the conformance run doesn't.
+//! everything else; `cargo xtask bench` measures. For tests and benchmarks this program only calls
+//! cargo, so that building it needs nothing that the conformance run doesn't.
 
 #![expect(
     clippy::print_stdout,
@@ -10,6 +10,7 @@
     reason = "a program speaks to the terminal"
 )]
 
+mod bench;
 mod conformance;
 mod dependencies;
 mod hostile;
@@ -33,6 +34,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Measures this project beside its peers; writes docs/performance.md
+    Bench(bench::Arguments),
     /// Runs the catalogue on every provider, over real sockets
     Conformance(conformance::Arguments),
     /// Passes every check: format, lints, tests, documentation, examples, dependencies
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
             Some(code) => return code,
             None => conformance::run(&arguments),
         },
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
     };
     match result {

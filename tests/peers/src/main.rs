@@ -9,7 +9,7 @@ struct Arguments {
     /// Fewer and shorter rounds
     #[arg(long)]
     quick: bool,
-    /// Only the measurements whose name contains this
+    /// Only this measurement
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
     /// Prints the resident bytes of a token kept this way, and ends
@@ -40,9 +40,8 @@ fn main() -> Result<(), String> {
     let effort = Effort {
         quick: arguments.quick,
     };
-    let only = arguments.only.as_deref().unwrap_or_default();
     for (name, measure) in MEASUREMENTS {
-        if name.contains(only) {
+        if arguments.only.as_deref().is_none_or(|only| only == *name) {
             eprintln!("\n== {name}");
             measure(effort);
         }

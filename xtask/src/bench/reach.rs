@@ -1,0 +1,145 @@
+//! What the figures have to reach.
+
+use super::Figure;
+
+/// Ours begins with this; what is written by hand, or is a bare client, with one of the others.
+const OURS: &str = "oauth-core";
+const NOT_A_PEER: [&str; 6] = [OURS, "floor", "by hand", "plain", "raw", "HashMap"];
+
+/// A figure of ours, what it is compared with, and how far it may be from it.
+struct Reach {
+    figure: &'static str,
+    against: Against,
+    limit: Limit,
+}
+
+enum Against {
+    /// Nothing: the figure itself counts.
+    Itself,
+    /// Who begins with this; the best of them, when there are several.
+    Who(&'static str),
+    /// The best of the peers.
+    Peers,
+    /// What cannot be changed.
+    Constant(f64, &'static str),
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum Limit {
+    AtMost(f64),
+    AtLeast(f64),
+}
+
+use Against::{Constant, Itself, Peers, Who};
+use Limit::{AtLeast, AtMost};
+
+const REACHES: &[Reach] = &[
+    reach("cached header, 1 task", Who("floor"), AtMost(1.5)),
+    reach("cached header, 1 task", Peers, AtMost(0.25)),
+    reach("cached header, allocations", Itself, AtMost(0.0)),
+    reach("cached header, 64 tasks, 2 threads", Peers, AtLeast(2.0)),
+    reach("keyed get, 1 owner", Who("by hand"), AtMost(1.3)),
+    reach("keyed get, 1,000,000 owners", Who("by hand"), AtMost(1.3)),
+    reach("keyed get, allocations", Itself, AtMost(0.0)),
+    reach("stampede, token requests", Itself, AtMost(1.0)),
+    reach(
+        "stampede, until all are served",
+        Constant(50.0, "the endpoint's 50 ms"),
+        AtMost(1.5),
+    ),
+    reach("1,000 cold keys, token requests", Itself, AtMost(1_000.0)),
+    reach("1,000 cold keys, open at once", Itself, AtMost(256.0)),
+    reach("memory, 1,000,000 tokens", Itself, AtMost(300.0)),
+    reach(
+        "authorized requests, 32 at a time",
+        Who("plain"),
+        AtLeast(0.98),
+    ),
+    reach("token exchange, 32 at a time", Who("raw"), AtLeast(0.95)),
+    reach("clean dev build", Who("reqwest"), AtMost(1.3)),
+];
+
+const fn reach(figure: &'static str, against: Against, limit: Limit) -> Reach {
+    Reach {
+        figure,
+        against,
+        limit,
+    }
+}
+
+/// How a figure of ours stands.
+pub(super) struct Verdict<'a> {
+    pub(super) what: &'static str,
+    pub(super) limit: Limit,
+    /// Nothing of ours, or nothing to compare it with, was measured.
+    pub(super) compared: Option<Compared<'a>>,
+}
+
+pub(super) struct Compared<'a> {
+    pub(super) ours: &'a Figure,
+    /// With whom, and their figure; nobody, when ours itself counts.
+    pub(super) with: Option<(&'a str, f64)>,
+    /// What has to be within the limit.
+    pub(super) ratio: f64,
+}
+
+impl Verdict<'_> {
+    pub(super) fn reached(&self) -> bool {
+        match (&self.compared, self.limit) {
+            (None, _) => false,
+            (Some(compared), AtMost(limit)) => compared.ratio <= limit,
+            (Some(compared), AtLeast(limit)) => compared.ratio >= limit,
+        }
+    }
+}
+
+/// A verdict for each reach of a figure that was measured at all.
+pub(super) fn judge(figures: &[Figure]) -> Vec<Verdict<'_>> {
+    REACHES
+        .iter()
+        .filter(|reach| figures.iter().any(|figure| figure.what == reach.figure))
+        .map(|reach| Verdict {
+            what: reach.figure,
+            limit: reach.limit,
+            compared: compare(reach, figures),
+        })
+        .collect()
+}
+
+fn compare<'a>(reach: &Reach, figures: &'a [Figure]) -> Option<Compared<'a>> {
+    let of = |fits: fn(&str, &str) -> bool, name: &'static str| {
+        let fitting = figures
+            .iter()
+            .filter(move |figure| figure.what == reach.figure && fits(&figure.who, name));
+        match reach.limit {
+            AtMost(_) => fitting.min_by(|a, b| a.value.total_cmp(&b.value)),
+            AtLeast(_) => fitting.max_by(|a, b| a.value.total_cmp(&b.value)),
+        }
+    };
+    let begins = |who: &str, name: &str| who.starts_with(name);
+    let ours = of(begins, OURS)?;
+    let with = match reach.against {
+        // A count that is right most of the time is wrong.
+        Itself => {
+            return Some(Compared {
+                ours,
+                with: None,
+                ratio: ours.high,
+            });
+        }
+        Constant(value, name) => (name, value),
+        Who(name) => of(begins, name).map(|figure| (figure.who.as_str(), figure.value))?,
+        Peers => {
+            let peer = |who: &str, _: &str| !NOT_A_PEER.iter().any(|name| who.starts_with(name));
+            of(peer, "").map(|figure| (figure.who.as_str(), figure.value))?
+        }
+    };
+    Some(Compared {
+        ours,
+        with: Some(with),
+        ratio: ours.value / with.1,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+//! The figures as tables.
+
+use std::fmt::Write;
+
+use super::{
+    Figure, machine,
+    reach::{Limit, Verdict},
+};
+
+const HEAD: &str = "# Performance
+
+<!-- Written by `cargo xtask bench`. Change what measures, not this page. -->
+";
+
+const HOW_TO_READ: &str = "
+## How to read it
+
+Every figure is the median of rounds in which all contestants took turns (the lowest and the highest
+round behind it), so that a machine that slows down slows everybody down. Compare ratios within a
+table; a run elsewhere, or later, differs by more than many of the differences shown. How it is
+measured, and what makes it fair, is in `tests/peers/README.md`.
+
+`floor` and `by hand` are no libraries: they are the parts any answer is made of, without what a
+library has to add (renewal, failure, many callers), and show what cannot be beaten.
+";
+
+/// The whole page.
+pub(super) fn page(figures: &[Figure], verdicts: &[Verdict<'_>]) -> String {
+    let mut page = format!(
+        "{HEAD}\nMeasured on {}, release builds, loopback.\n\n{}{HOW_TO_READ}",
+        machine::description(),
+        self::verdicts(verdicts),
+    );
+    let mut what = "";
+    for figure in figures {
+        if figure.what != what {
+            what = &figure.what;
+            page.push_str(&table(what, figures));
+        }
+    }
+    page
+}
+
+/// What is reached and what is missed.
+pub(super) fn verdicts(verdicts: &[Verdict<'_>]) -> String {
+    let mut table =
+        String::from("| what | ours | against | ratio | reach | |\n|---|--:|---|--:|--:|---|\n");
+    for verdict in verdicts {
+        let limit = match verdict.limit {
+            Limit::AtMost(limit) => format!("at most {}", number(limit)),
+            Limit::AtLeast(limit) => format!("at least {}", number(limit)),
+        };
+        let (ours, against, ratio) = match &verdict.compared {
+            None => (String::new(), String::new(), String::new()),
+            Some(compared) => (
+                format!("{} {}", number(compared.ours.value), compared.ours.unit),
+                compared.with.map_or_else(String::new, |(who, value)| {
+                    format!("{who}, {}", number(value))
+                }),
+                number(compared.ratio),
+            ),
+        };
+        let word = match (&verdict.compared, verdict.reached()) {
+            (None, _) => "**not measured**",
+            (_, true) => "reached",
+            (_, false) => "**missed**",
+        };
+        line(
+            &mut table,
+            format_args!(
+                "| {} | {ours} | {against} | {ratio} | {limit} | {word} |",
+                verdict.what
+            ),
+        );
+    }
+    table
+}
+
+/// All contestants of one figure, each with its share of the first one's.
+fn table(what: &str, figures: &[Figure]) -> String {
+    let mut rows = figures
+        .iter()
+        .filter(|figure| figure.what == what)
+        .peekable();
+    let Some(first) = rows.peek().copied() else {
+        return String::new();
+    };
+    let mut table = format!(
+        "\n## {}{}\n\n`cargo xtask bench --only {}`\n\n| who | {} | rounds | ratio to the first |\n|---|--:|---|--:|\n",
+        what[..1].to_uppercase(),
+        &what[1..],
+        first.name,
+        first.unit
+    );
+    for row in rows {
+        let ratio = if first.value > 0.0 {
+            number(row.value / first.value)
+        } else {
+            String::new()
+        };
+        line(
+            &mut table,
+            format_args!(
+                "| {} | {} | {}: {} to {} | {ratio} |",
+                row.who,
+                number(row.value),
+                row.rounds,
+                number(row.low),
+                number(row.high),
+            ),
+        );
+    }
+    table
+}
+
+fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
+    // Writing into a string cannot fail.
+    writeln!(text, "{line}").ok();
+}
+
+/// Three digits that count; no more than is known.
+fn number(value: f64) -> String {
+    let digits = match value.abs() {
+        value if value >= 100.0 || value.fract() == 0.0 => 0,
+        value if value >= 10.0 => 1,
+        _ => 2,
+    };
+    format!("{value:.digits$}")
+}
