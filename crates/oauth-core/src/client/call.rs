@@ -113,8 +113,11 @@ impl Client {
             )]
             let mut request = build()?;
             // Whoever built the request: nothing goes out in clear but to loopback.
-            let url = EndpointUrl::parse(&request.uri().to_string())
-                .map_err(|error| error.at(call.endpoint))?;
+            let url = match EndpointUrl::of(&request) {
+                Some(url) => url.clone(),
+                None => EndpointUrl::parse(&request.uri().to_string())
+                    .map_err(|error| error.at(call.endpoint))?,
+            };
             #[cfg(feature = "dpop")]
             let proved = self.prove(&mut request, call.endpoint, &url)?;
             #[cfg(not(feature = "dpop"))]

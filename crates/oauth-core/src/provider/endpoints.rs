@@ -103,6 +103,12 @@ impl EndpointUrl {
         }
     }
 
+    /// The URL that `request` was built with, if it still goes there: no need to parse it again.
+    pub(crate) fn of<B>(request: &http::Request<B>) -> Option<&Self> {
+        let url = request.extensions().get::<Self>()?;
+        (*request.uri() == *url.as_str()).then_some(url)
+    }
+
     /// The URL.
     #[must_use]
     pub fn as_url(&self) -> &Url {
@@ -321,6 +327,25 @@ impl Endpoints {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_request_that_was_sent_elsewhere_since_is_not_trusted() {
+        let url = EndpointUrl::parse("https://id.example.com/token?a=b").unwrap();
+        let mut request = http::Request::post(url.as_str())
+            .extension(url.clone())
+            .body(())
+            .unwrap();
+        assert_eq!(EndpointUrl::of(&request), Some(&url));
+        for other in [
+            "http://id.example.com/token?a=b",
+            "https://evil.example.com/token?a=b",
+            "https://id.example.com/token",
+            "https://id.example.com:444/token?a=b",
+        ] {
+            *request.uri_mut() = other.parse().unwrap();
+            assert_eq!(EndpointUrl::of(&request), None, "{other}");
+        }
+    }
 
     #[test]
     fn only_real_loopback_may_be_plain() {

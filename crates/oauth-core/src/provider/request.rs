@@ -120,6 +120,8 @@ impl<'a> EndpointRequest<'a> {
             .uri(self.url.as_str())
             .body(encode(&self.params)?)
             .map_err(|_| Error::usage("the endpoint URL is not one that HTTP can ask for"))?;
+        // Parsed once: whoever sends it needs the same URL again.
+        request.extensions_mut().insert(self.url.clone());
         let headers = request.headers_mut();
         *headers = self.headers;
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));

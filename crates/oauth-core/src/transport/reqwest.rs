@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use http::header;
 
 use super::{Limits, Transport, TransportError, TransportErrorKind as Kind};
-use crate::Error;
+use crate::{EndpointUrl, Error};
 
 /// How long making a connection may take, in our own client.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -87,8 +87,7 @@ impl Transport for ReqwestTransport {
         request: http::Request<Bytes>,
         limits: Limits,
     ) -> Result<http::Response<Bytes>, TransportError> {
-        let mut request = reqwest::Request::try_from(request)
-            .map_err(|error| TransportError::new(Kind::Request).with_source(error.without_url()))?;
+        let mut request = convert(request)?;
         *request.timeout_mut() = Some(limits.total);
 
         let mut response = self.client.execute(request).await.map_err(failure)?;
@@ -117,6 +116,19 @@ impl Transport for ReqwestTransport {
         *answer.headers_mut() = std::mem::take(response.headers_mut());
         Ok(answer)
     }
+}
+
+/// Our request as reqwest's, without parsing again a URL that is known.
+fn convert(request: http::Request<Bytes>) -> Result<reqwest::Request, TransportError> {
+    let Some(url) = EndpointUrl::of(&request).map(|url| url.as_url().clone()) else {
+        return reqwest::Request::try_from(request)
+            .map_err(|error| TransportError::new(Kind::Request).with_source(error.without_url()));
+    };
+    let (parts, body) = request.into_parts();
+    let mut request = reqwest::Request::new(parts.method, url);
+    *request.headers_mut() = parts.headers;
+    *request.body_mut() = Some(body.into());
+    Ok(request)
 }
 
 /// reqwest's error as ours, without the URL: its query may hold what no log should.
