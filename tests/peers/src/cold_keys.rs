@@ -6,12 +6,20 @@ use std::{
     time::{Duration, Instant},
 };
 
+use async_trait::async_trait;
+use oauth_core::{
+    Client, Error, TokenSet,
+    grant::ClientCredentials,
+    manager::{self, TokenManager, TokenSource},
+    store::{Subject, TokenRequest},
+};
 use tokio::{runtime, task::JoinSet};
 
 use crate::{
     contest::{Contestant, Effort, interleave_cold},
     endpoint::Endpoint,
-    libraries::{Azure, Library},
+    keyed::user_id,
+    libraries::{Azure, Library, client},
 };
 
 const KEYS: usize = 1_000;
@@ -23,13 +31,63 @@ pub fn run(effort: Effort) {
         ("1,000 cold keys, open at once", "requests"),
         ("1,000 cold keys, until all are served", "ms"),
     ];
-    // One after the other: a round takes 12 s.
-    let contestants = if effort.quick {
-        vec![]
-    } else {
-        vec![azure().at_most(1)]
-    };
+    let mut contestants = vec![users(), scopes()];
+    if !effort.quick {
+        // One after the other: a round takes 12 s.
+        contestants.push(azure().at_most(1));
+    }
     interleave_cold(&figures, effort.pick(5, 2), contestants);
+}
+
+/// A user each, whose first token comes from a source of the program's own.
+fn users() -> Contestant {
+    Contestant::new("oauth-core get, a user each", || {
+        cold(async |endpoint, callers| {
+            let tokens = TokenManager::builder(client(endpoint)).source(ForUsers);
+            let tokens = tokens.build();
+            for key in 0..KEYS {
+                let tokens = tokens.clone();
+                callers.spawn(async move {
+                    let subject = Subject::user(user_id(key));
+                    tokens.get(&subject, None).await.expect("a token");
+                });
+            }
+        })
+    })
+}
+
+#[derive(Debug)]
+struct ForUsers;
+
+#[async_trait]
+impl TokenSource for ForUsers {
+    async fn token(
+        &self,
+        client: &Client,
+        _: &Subject,
+        request: &TokenRequest,
+    ) -> Result<Option<TokenSet>, Error> {
+        manager::exchange(client, &ClientCredentials::new(), request)
+            .await
+            .map(Some)
+    }
+}
+
+/// The client itself, with a scope each.
+fn scopes() -> Contestant {
+    Contestant::new("oauth-core get, a scope each", || {
+        cold(async |endpoint, callers| {
+            let tokens = TokenManager::new(client(endpoint));
+            for key in 0..KEYS {
+                let tokens = tokens.clone();
+                callers.spawn(async move {
+                    let scopes = format!("scope{key}").parse().expect("a scope");
+                    let token = tokens.get(&Subject::Client, Some(&scopes)).await;
+                    token.expect("a token");
+                });
+            }
+        })
+    })
 }
 
 fn azure() -> Contestant {

@@ -101,7 +101,7 @@ fn print(what: &str, who: &str, unit: &str, [value, low, high]: [f64; 3], rounds
         "low": low, "high": high,
     });
     println!("{line}");
-    eprintln!("{what:<34} {who:<44} {value:>12.2} {unit:<12} ({low:.2} to {high:.2})");
+    eprintln!("{what:<37} {who:<44} {value:>12.2} {unit:<12} ({low:.2} to {high:.2})");
 }
 
 /// Nanoseconds for each of `operations`.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::Response;
-use oauth_core::{Endpoints, GenericProvider, Token, grant::ClientCredentials};
+use oauth_core::{Token, grant::ClientCredentials};
 use oauth2::{
     ClientId, ClientSecret, HttpRequest, HttpResponse, Scope, TokenResponse, TokenUrl,
     basic::BasicClient,
@@ -14,6 +14,7 @@ use serde::Deserialize;
 use crate::{
     contest::{Contestant, Effort, interleave},
     endpoint::Endpoint,
+    libraries::client,
     throughput::{contestant, runtime},
 };
 
@@ -105,11 +106,7 @@ async fn send(client: Client, request: HttpRequest) -> Result<HttpResponse, reqw
 }
 
 fn ours(endpoint: &Endpoint, exchanges: usize) -> Contestant {
-    let endpoints = Endpoints::new(&endpoint.token_url()).expect("a URL");
-    let client = oauth_core::Client::builder(GenericProvider::new(endpoints), "client")
-        .client_secret("secret")
-        .build()
-        .expect("a client");
+    let client = client(endpoint);
     let grant = ClientCredentials::new().with_scopes("read".parse().expect("a scope"));
     contestant("oauth-core exchange", runtime(), exchanges, move || {
         let (client, grant) = (client.clone(), grant.clone());

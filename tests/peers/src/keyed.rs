@@ -2,33 +2,94 @@
 //! where the cost is cache misses.
 
 use std::{
+    collections::HashMap,
     hash::{BuildHasher, Hash},
     hint::black_box,
     sync::{Arc, RwLock},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use foldhash::fast::RandomState;
+use oauth_core::{AccessToken, TokenSet, manager::TokenManager, store::Subject};
 
-use crate::contest::{Contestant, Effort, interleave, nanoseconds_each};
+use crate::{
+    contest::{Contestant, Effort, interleave, nanoseconds_each},
+    endpoint::Endpoint,
+    libraries::client,
+    throughput,
+};
 
 const MANY: usize = 1_000_000;
 
+/// Asks so many times, for owner after owner.
+type Ask = Box<dyn FnMut(usize)>;
+
 pub fn run(effort: Effort) {
-    let rounds = effort.pick(15, 5);
     let calls = effort.pick(1_000_000, 200_000);
     for (figure, owners) in [
         ("keyed get, 1 owner", 1),
         ("keyed get, 1,000,000 owners", MANY),
     ] {
-        let contestants = vec![
-            by_hand::<papaya::HashMap<Owner, Arc<Stored>, RandomState>>(owners, calls),
-            by_hand::<RwLock<std::collections::HashMap<Owner, Arc<Stored>, RandomState>>>(
-                owners, calls,
-            ),
-        ];
-        interleave(&[(figure, "ns")], rounds, contestants);
+        let timed = |(who, mut ask): (&'static str, Ask)| {
+            Contestant::new(who, move || {
+                let started = Instant::now();
+                ask(calls);
+                vec![nanoseconds_each(started.elapsed(), calls)]
+            })
+        };
+        let contestants = everyone(owners).map(timed).into();
+        interleave(&[(figure, "ns")], effort.pick(15, 5), contestants);
     }
+}
+
+/// What one call allocates, with `count` telling the allocations so far.
+pub fn allocations(count: fn() -> (usize, usize)) {
+    const CALLS: usize = 1_000;
+    let counted = |(who, mut ask): (&'static str, Ask)| {
+        Contestant::new(who, move || {
+            let before = count().0;
+            ask(CALLS);
+            vec![(count().0 - before) as f64 / CALLS as f64]
+        })
+    };
+    let contestants = everyone(1_000).map(counted).into();
+    interleave(&[("keyed get, allocations", "allocations")], 3, contestants);
+}
+
+fn everyone(owners: usize) -> [(&'static str, Ask); 3] {
+    [
+        by_hand::<papaya::HashMap<Owner, Arc<Stored>, RandomState>>(owners),
+        by_hand::<RwLock<HashMap<Owner, Arc<Stored>, RandomState>>>(owners),
+        ours(owners),
+    ]
+}
+
+fn ours(owners: usize) -> (&'static str, Ask) {
+    let tokens = TokenManager::new(client(&Endpoint::start()));
+    let mut asked: Vec<_> = (0..owners)
+        .map(|number| Subject::user(user_id(number)))
+        .collect();
+    let runtime = throughput::runtime();
+    runtime.block_on(async {
+        let now = SystemTime::now();
+        for (number, subject) in asked.iter().enumerate() {
+            let token = AccessToken::new(access_token(number)).expect("ASCII");
+            let token =
+                TokenSet::new(token, now).with_expires_at(Some(now + Duration::from_secs(3_600)));
+            tokens.register(subject, token).await.expect("it is kept");
+        }
+    });
+    shuffle(&mut asked);
+    let mut next = turns(owners);
+    let ask = move |calls| {
+        runtime.block_on(async {
+            for _ in 0..calls {
+                let token = tokens.get(&asked[next()], None).await.expect("it was put");
+                black_box(token.expose_secret());
+            }
+        });
+    };
+    ("oauth-core get", Box::new(ask))
 }
 
 /// Whose token: as a user of a bare map would write it.
@@ -65,9 +126,7 @@ impl<S: BuildHasher + Default + 'static> Map for papaya::HashMap<Owner, Arc<Stor
     }
 }
 
-impl<S: BuildHasher + Default + 'static> Map
-    for RwLock<std::collections::HashMap<Owner, Arc<Stored>, S>>
-{
+impl<S: BuildHasher + Default + 'static> Map for RwLock<HashMap<Owner, Arc<Stored>, S>> {
     const NAME: &'static str = "by hand: RwLock<HashMap>, foldhash";
 
     fn put(&self, owner: Owner, token: Arc<Stored>) {
@@ -79,7 +138,7 @@ impl<S: BuildHasher + Default + 'static> Map
     }
 }
 
-fn by_hand<M: Map>(owners: usize, calls: usize) -> Contestant {
+fn by_hand<M: Map>(owners: usize) -> (&'static str, Ask) {
     let map = M::default();
     let expires_at = Instant::now() + Duration::from_secs(3_600);
     let (issuer, client_id) = (Arc::from("https://id.example.com"), Arc::from("client"));
@@ -97,10 +156,9 @@ fn by_hand<M: Map>(owners: usize, calls: usize) -> Contestant {
         };
         map.put(owner.clone(), Arc::new(token));
     }
-    fastrand::Rng::with_seed(7).shuffle(&mut asked);
+    shuffle(&mut asked);
     let mut next = turns(owners);
-    Contestant::new(M::NAME, move || {
-        let started = Instant::now();
+    let ask = move |calls| {
         for _ in 0..calls {
             let token = map.get(&asked[next()]).expect("it was put");
             assert!(
@@ -109,8 +167,13 @@ fn by_hand<M: Map>(owners: usize, calls: usize) -> Contestant {
             );
             black_box(&token.access_token);
         }
-        vec![nanoseconds_each(started.elapsed(), calls)]
-    })
+    };
+    (M::NAME, Box::new(ask))
+}
+
+/// The same order for everybody.
+fn shuffle<T>(asked: &mut [T]) {
+    fastrand::Rng::with_seed(7).shuffle(asked);
 }
 
 /// 0, 1, …, `owners` - 1, 0, 1, …: it goes on where the last round stopped.

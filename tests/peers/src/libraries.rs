@@ -4,6 +4,7 @@ mod azure;
 mod gcp;
 mod google;
 mod huskarl;
+mod ours;
 mod yup;
 
 use std::future::Future;
@@ -16,6 +17,7 @@ pub use azure::Azure;
 pub use gcp::Gcp;
 pub use google::{Google, GoogleTagged};
 pub use huskarl::Huskarl;
+pub use ours::{Ours, client};
 pub use yup::Yup;
 
 /// A library that keeps an access token and renews it.

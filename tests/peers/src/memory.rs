@@ -9,6 +9,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use oauth_core::{Scopes, TokenSet, manager::TokenManager, store::Subject};
 use oauth2::{
     AccessToken, EmptyExtraTokenFields, RefreshToken, Scope, StandardTokenResponse, TokenResponse,
     basic::BasicTokenType,
@@ -16,7 +17,10 @@ use oauth2::{
 
 use crate::{
     contest::{Effort, report},
+    endpoint::Endpoint,
     keyed::{access_token, user_id},
+    libraries::client,
+    throughput,
 };
 
 /// Measures one way, called by its name, and prints resident bytes for each token.
@@ -43,6 +47,7 @@ const WAYS: &[Way] = &[
             map.insert(user_id(number), of_oauth2(number));
         })
     }),
+    ("oauth-core TokenManager", ours),
     ("HashMap of boxed strings, shared scopes", |tokens| {
         let scopes: Arc<[String]> = SCOPES.map(str::to_owned).into();
         resident(tokens, HashMap::new(), |map, number| {
@@ -88,6 +93,25 @@ fn resident_now() -> f64 {
     memory_stats::memory_stats()
         .expect("the system tells a process its resident size")
         .physical_mem as f64
+}
+
+/// With all that a manager needs beside them to find, renew and replace them.
+fn ours(tokens: usize) -> f64 {
+    let runtime = throughput::runtime();
+    let scopes: Scopes = SCOPES.join(" ").parse().expect("scopes");
+    let manager = TokenManager::new(client(&Endpoint::start()));
+    resident(tokens, manager, |manager, number| {
+        let now = SystemTime::now();
+        let access_token = oauth_core::AccessToken::new(access_token(number)).expect("ASCII");
+        let refresh_token = oauth_core::RefreshToken::new(refresh_token(number)).expect("ASCII");
+        let token = TokenSet::new(access_token, now)
+            .with_expires_at(Some(now + Duration::from_secs(3_600)))
+            .with_refresh_token(Some(refresh_token))
+            .with_scopes(scopes.clone());
+        let subject = Subject::user(user_id(number));
+        let kept = runtime.block_on(manager.register(&subject, token));
+        kept.expect("it is kept");
+    })
 }
 
 /// As most would write it.

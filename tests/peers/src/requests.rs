@@ -8,7 +8,7 @@ use crate::{
     contest::{Contestant, Effort, interleave},
     endpoint::Endpoint,
     floors::Floor,
-    libraries::{Attach, Google, Huskarl, Library, Yup},
+    libraries::{Attach, Google, Huskarl, Library, Ours, Yup},
     throughput::{contestant, runtime},
 };
 
@@ -18,6 +18,7 @@ pub fn run(effort: Effort) {
     let contestants = vec![
         plain(&endpoint, requests),
         with::<Floor>("reqwest, header clone", &endpoint, requests),
+        with::<Ours>("oauth-core handle header, reqwest", &endpoint, requests),
         with::<Huskarl>("reqwest, huskarl headers", &endpoint, requests),
         with::<Google>("reqwest, google-cloud-auth headers", &endpoint, requests),
         with::<Yup>("reqwest, yup-oauth2 token", &endpoint, requests),

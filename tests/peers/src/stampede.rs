@@ -10,7 +10,7 @@ use tokio::{runtime, task::JoinSet, time::sleep};
 use crate::{
     contest::{Contestant, Effort, interleave_cold},
     endpoint::Endpoint,
-    libraries::{Azure, Gcp, Google, Huskarl, Library, Yup},
+    libraries::{Azure, Gcp, Google, Huskarl, Library, Ours, Yup},
 };
 
 const CALLERS: usize = 10_000;
@@ -22,6 +22,7 @@ pub fn run(effort: Effort) {
         ("stampede, until all are served", "ms"),
     ];
     let contestants = vec![
+        contestant::<Ours>(),
         contestant::<Huskarl>(),
         contestant::<Yup>(),
         contestant::<Gcp>(),

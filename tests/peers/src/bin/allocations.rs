@@ -3,18 +3,22 @@
 
 use std::alloc::System;
 
-use peers::cached;
+use peers::{cached, keyed};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 fn main() {
-    cached::allocations(|| {
-        let stats = ALLOCATOR.stats();
-        (
-            stats.allocations + stats.reallocations,
-            stats.bytes_allocated,
-        )
-    });
+    cached::allocations(count);
+    keyed::allocations(count);
+}
+
+/// Allocations and bytes so far.
+fn count() -> (usize, usize) {
+    let stats = ALLOCATOR.stats();
+    (
+        stats.allocations + stats.reallocations,
+        stats.bytes_allocated,
+    )
 }
