@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use oauth_core::{manager::TokenManager, middleware::Authorize, store::Subject};
 use reqwest::{Client, RequestBuilder};
 
 use crate::{
     contest::{Contestant, Effort, interleave},
     endpoint::Endpoint,
     floors::Floor,
-    libraries::{Attach, Google, Huskarl, Library, Ours, Yup},
+    libraries::{Attach, Google, Huskarl, Library, Ours, Yup, client},
     throughput::{contestant, runtime},
 };
 
@@ -18,6 +19,7 @@ pub fn run(effort: Effort) {
     let contestants = vec![
         plain(&endpoint, requests),
         with::<Floor>("reqwest, header clone", &endpoint, requests),
+        through_middleware(&endpoint, requests),
         with::<Ours>("oauth-core handle header, reqwest", &endpoint, requests),
         with::<Huskarl>("reqwest, huskarl headers", &endpoint, requests),
         with::<Google>("reqwest, google-cloud-auth headers", &endpoint, requests),
@@ -31,6 +33,23 @@ fn plain(endpoint: &Endpoint, requests: usize) -> Contestant {
     let (client, url) = (Client::new(), endpoint.resource_url());
     contestant("plain reqwest", runtime(), requests, move || {
         finish(client.get(&url))
+    })
+}
+
+/// The token comes from the endpoint that the requests go to.
+fn through_middleware(endpoint: &Endpoint, requests: usize) -> Contestant {
+    let token = TokenManager::new(client(endpoint)).source(&Subject::Client, None);
+    let authorize = Authorize::new(token, [endpoint.resource_url()]).expect("an origin");
+    let api = reqwest_middleware::ClientBuilder::new(Client::new())
+        .with(authorize)
+        .build();
+    let url = endpoint.resource_url();
+    contestant("oauth-core middleware", runtime(), requests, move || {
+        let request = api.get(&url);
+        async move {
+            let response = request.send().await.expect("an answer");
+            response.bytes().await.expect("a body");
+        }
     })
 }
 

@@ -127,3 +127,40 @@ fn number(value: f64) -> String {
     };
     format!("{value:.digits$}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::reach, *};
+
+    fn figure(who: &str, value: f64) -> Figure {
+        Figure {
+            name: "cached",
+            what: "cached header, 1 task".to_owned(),
+            who: who.to_owned(),
+            value,
+            low: value - 1.0,
+            high: value + 1.0,
+            unit: "ns".to_owned(),
+            rounds: 15,
+        }
+    }
+
+    #[test]
+    fn the_page_shows_what_is_missed_and_the_command_behind_each_table() {
+        let figures = [
+            figure("floor: by hand", 40.0),
+            figure("oauth-core handle", 50.0),
+            figure("peer", 150.0),
+        ];
+        let page = page(&figures, &reach::judge(&figures));
+        for line in [
+            "| cached header, 1 task | 50 ns | floor: by hand, 40 | 1.25 | at most 1.50 | reached |",
+            "| cached header, 1 task | 50 ns | peer, 150 | 0.33 | at most 0.25 | **missed** |",
+            "## Cached header, 1 task",
+            "`cargo xtask bench --only cached`",
+            "| peer | 150 | 15: 149 to 151 | 3.75 |",
+        ] {
+            assert!(page.contains(line), "{line}\n{page}");
+        }
+    }
+}
