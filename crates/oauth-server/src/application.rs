@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::{
     AuthorizationRequest, AuthorizeError, AuthorizeResponse, DeviceAuthorizationResponse,
-    IntrospectResponse, OAuthError, TokenResponse,
+    IntrospectResponse, OAuthError, TokenResponse, UserinfoResponse,
 };
 
 /// Renders the answers of the token endpoint.
@@ -69,6 +69,19 @@ pub trait DeviceApplication: Send + Sync + 'static {
     }
 }
 
+/// Renders the answers of the userinfo endpoint.
+pub trait UserinfoApplication: Send + Sync + 'static {
+    /// The client may know: 200 with the claims as JSON (OpenID Connect Core §5.3.2).
+    fn userinfo_success(&self, response: &UserinfoResponse) -> Response<Bytes> {
+        json_response(StatusCode::OK, response)
+    }
+
+    /// The request was refused.
+    fn userinfo_error(&self, error: &OAuthError) -> Response<Bytes> {
+        error_response(error)
+    }
+}
+
 /// Renders what people see and where they are sent at the authorization endpoint.
 pub trait AuthorizeApplication: Send + Sync + 'static {
     /// The request is valid: the application's page for login and consent. Its form ends with
@@ -97,12 +110,20 @@ pub trait AuthorizeApplication: Send + Sync + 'static {
 /// All endpoints that need no page: what [`into_router`](crate::AuthorizationServer::into_router)
 /// takes.
 pub trait Application:
-    TokenApplication + IntrospectApplication + RevokeApplication + DeviceApplication
+    TokenApplication
+    + IntrospectApplication
+    + RevokeApplication
+    + DeviceApplication
+    + UserinfoApplication
 {
 }
 
 impl<A> Application for A where
-    A: TokenApplication + IntrospectApplication + RevokeApplication + DeviceApplication
+    A: TokenApplication
+        + IntrospectApplication
+        + RevokeApplication
+        + DeviceApplication
+        + UserinfoApplication
 {
 }
 
@@ -114,6 +135,7 @@ impl TokenApplication for RfcApplication {}
 impl IntrospectApplication for RfcApplication {}
 impl RevokeApplication for RfcApplication {}
 impl DeviceApplication for RfcApplication {}
+impl UserinfoApplication for RfcApplication {}
 
 /// The error's status and the JSON of RFC 6749 §5.2.
 pub(crate) fn error_response(error: &OAuthError) -> Response<Bytes> {

@@ -24,6 +24,8 @@ pub enum BasicEncoding {
     Raw,
 }
 
+const ASSERTION: [&str; 2] = ["client_assertion", "client_assertion_type"];
+
 struct Credentials {
     id: String,
     secret: Option<SecretString>,
@@ -54,6 +56,10 @@ impl AuthorizationServer {
         request: &Request<Bytes>,
         parameters: &Parameters,
     ) -> Result<Client, OAuthError> {
+        only_one_way(request, parameters)?;
+        if ASSERTION.iter().any(|name| parameters.get(name).is_some()) {
+            return self.authenticate_by_assertion(request, parameters).await;
+        }
         let credentials = self.credentials(request, parameters)?;
         let Credentials { id, secret, method } = credentials;
         let in_body = method == ClientAuthenticationMethod::Post && secret.is_some();
@@ -100,19 +106,9 @@ impl AuthorizationServer {
         request: &Request<Bytes>,
         parameters: &Parameters,
     ) -> Result<Credentials, OAuthError> {
-        let mut headers = request.headers().get_all(AUTHORIZATION).iter();
-        let (header, second) = (headers.next(), headers.next());
         let id = parameters.get("client_id");
         let secret = parameters.get("client_secret");
-        let assertion = ["client_assertion", "client_assertion_type"]
-            .iter()
-            .any(|name| parameters.get(name).is_some());
-        let ways = [header.is_some(), secret.is_some(), assertion];
-        if second.is_some() || ways.into_iter().filter(|way| *way).count() > 1 {
-            let description = "the client authenticates in more than one way";
-            return Err(OAuthError::invalid_request(description));
-        }
-        if let Some(header) = header {
+        if let Some(header) = request.headers().get(AUTHORIZATION) {
             let credentials = basic(header, self.basic_encoding())
                 .ok_or_else(|| OAuthError::invalid_client(false))?;
             if id.is_some_and(|id| id != credentials.id) {
@@ -122,12 +118,27 @@ impl AuthorizationServer {
             return Ok(credentials);
         }
         match id {
-            Some(id) if !assertion => Ok(Credentials {
+            Some(id) => Ok(Credentials {
                 id: id.to_owned(),
                 secret: secret.map(SecretString::from),
                 method: ClientAuthenticationMethod::Post,
             }),
-            _ => Err(OAuthError::invalid_client(secret.is_some())),
+            None => Err(OAuthError::invalid_client(secret.is_some())),
+        }
+    }
+}
+
+/// RFC 6749 §2.3.
+fn only_one_way(request: &Request<Bytes>, parameters: &Parameters) -> Result<(), OAuthError> {
+    let headers = request.headers().get_all(AUTHORIZATION).iter().count();
+    let has = |name: &&str| parameters.get(name).is_some();
+    let ways =
+        headers + usize::from(has(&"client_secret")) + usize::from(ASSERTION.iter().any(has));
+    match ways {
+        0 | 1 => Ok(()),
+        _ => {
+            let description = "the client authenticates in more than one way";
+            Err(OAuthError::invalid_request(description))
         }
     }
 }

@@ -7,7 +7,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use crate::{GrantType, Scope, SecretHash, TokenFormat};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::{GrantType, Jwks, Scope, SecretHash, SigningAlgorithm, TokenFormat};
 
 mod builder;
 mod redirect;
@@ -18,7 +20,7 @@ pub(crate) use builder::{
 };
 pub(crate) use redirect::is_loopback;
 
-/// How a client sends its secret (RFC 6749 §2.3.1).
+/// How a client shows who it is (RFC 6749 §2.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClientAuthenticationMethod {
@@ -26,6 +28,10 @@ pub enum ClientAuthenticationMethod {
     Basic,
     /// In the body: `client_secret_post`.
     Post,
+    /// With an assertion signed by a key of its own (RFC 7523 §2.2): `private_key_jwt`.
+    PrivateKeyJwt,
+    /// With an assertion that carries an HS256 of its secret: `client_secret_jwt`.
+    ClientSecretJwt,
 }
 
 /// What becomes of a refresh token that is used.
@@ -69,13 +75,20 @@ struct Settings {
     id: String,
     secrets: Vec<(SecretHash, Option<SystemTime>)>,
     method: Option<ClientAuthenticationMethod>,
+    jwks: Option<Jwks>,
+    assertion_secret: Option<SecretString>,
+    assertion_algorithms: Vec<SigningAlgorithm>,
     grants: Vec<GrantType>,
     scopes: AllowedScopes,
     default_scope: Scope,
     redirect_uris: Vec<String>,
     native: bool,
     require_pkce: bool,
+    resources: Option<Vec<String>>,
     token_format: Option<Arc<dyn TokenFormat>>,
+    jwt_access_tokens: Option<bool>,
+    dpop_bound_access_tokens: bool,
+    require_dpop_nonce: bool,
     access_token_lifetime: Option<Duration>,
     access_token_lifetimes: HashMap<GrantType, Duration>,
     refresh_token_lifetime: Option<Duration>,
@@ -96,9 +109,9 @@ impl Client {
         &self.0.id
     }
 
-    /// Whether it has no secret (RFC 6749 §2.1).
+    /// Whether it has neither secret nor keys (RFC 6749 §2.1).
     pub fn is_public(&self) -> bool {
-        self.0.secrets.is_empty()
+        !self.0.has_credentials()
     }
 
     /// Whether it is shut out; its tokens are inactive as long as it is.
@@ -153,6 +166,36 @@ impl Client {
         self.0.method.is_none_or(|registered| registered == method)
     }
 
+    pub(crate) fn jwks(&self) -> Option<&Jwks> {
+        self.0.jwks.as_ref()
+    }
+
+    pub(crate) fn assertion_secret(&self) -> Option<&str> {
+        let secret = self.0.assertion_secret.as_ref();
+        secret.map(ExposeSecret::expose_secret)
+    }
+
+    pub(crate) fn allows_assertion_algorithm(&self, algorithm: SigningAlgorithm) -> bool {
+        self.0.assertion_algorithms.contains(&algorithm)
+    }
+
+    pub(crate) fn allows_resource(&self, resource: &str) -> bool {
+        let allowed = self.0.resources.as_ref();
+        allowed.is_none_or(|allowed| allowed.iter().any(|it| it == resource))
+    }
+
+    pub(crate) fn jwt_access_tokens(&self) -> Option<bool> {
+        self.0.jwt_access_tokens
+    }
+
+    pub(crate) fn dpop_bound_access_tokens(&self) -> bool {
+        self.0.dpop_bound_access_tokens
+    }
+
+    pub(crate) fn requires_dpop_nonce(&self) -> bool {
+        self.0.require_dpop_nonce
+    }
+
     pub(crate) fn requires_pkce(&self) -> bool {
         self.0.require_pkce || self.is_public()
     }
@@ -189,7 +232,17 @@ impl Client {
     /// What a store would hold of it.
     pub(crate) fn dump(&self) -> serde_json::Value {
         let secrets = self.0.secrets.iter().map(|(hash, _)| hash.to_string());
-        serde_json::json!({ "id": self.id(), "secrets": secrets.collect::<Vec<_>>() })
+        serde_json::json!({
+            "id": self.id(),
+            "secrets": secrets.collect::<Vec<_>>(),
+            "assertion_secret": self.assertion_secret(),
+        })
+    }
+}
+
+impl Settings {
+    fn has_credentials(&self) -> bool {
+        !self.secrets.is_empty() || self.jwks.is_some() || self.assertion_secret.is_some()
     }
 }
 

@@ -8,10 +8,11 @@ use std::{fmt, time::SystemTime};
 
 use async_trait::async_trait;
 use secrecy::SecretString;
+use serde_json::{Map, Value};
 
 use crate::{
     AccessTokenRecord, AuthorizationCodeRecord, Client, ContextError, DeviceCodeRecord, GrantId,
-    RefreshTokenRecord, TokenHash,
+    RefreshTokenRecord, Scope, TokenHash,
 };
 
 /// The registered clients.
@@ -207,7 +208,26 @@ pub trait DeviceCodes: fmt::Debug + Send + Sync {
     ) -> Result<bool, ContextError>;
 }
 
-/// The people whose passwords the password grant takes (RFC 6749 §4.3).
+/// The `jti` of JWTs that must not be used twice: client assertions (RFC 7523 §3) and DPoP proofs
+/// (RFC 9449 §11.1).
+#[async_trait]
+pub trait JwtIds: fmt::Debug + Send + Sync {
+    /// Remembers an id until `until`; false if it is remembered already. Of any number of calls
+    /// at once with the same id exactly one gets true. What ended before `now` may be forgotten.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot answer.
+    async fn consume(
+        &self,
+        id: &TokenHash,
+        until: SystemTime,
+        now: SystemTime,
+    ) -> Result<bool, ContextError>;
+}
+
+/// The people whose passwords the password grant takes (RFC 6749 §4.3), and what is told about
+/// them.
 #[async_trait]
 pub trait ResourceOwners: fmt::Debug + Send + Sync {
     /// The subject behind these credentials, or none. An implementation takes the same time
@@ -231,5 +251,21 @@ pub trait ResourceOwners: fmt::Debug + Send + Sync {
     async fn is_active(&self, subject: &str) -> Result<bool, ContextError> {
         let _ = subject;
         Ok(true)
+    }
+
+    /// What the userinfo endpoint tells about this subject to a client with this scope (OpenID
+    /// Connect Core §5.1), besides `sub`; nothing by default. Standard claims that the scope does
+    /// not open (§5.4) are left out of the answer whether or not they are in here.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot answer.
+    async fn claims(
+        &self,
+        subject: &str,
+        scope: &Scope,
+    ) -> Result<Map<String, Value>, ContextError> {
+        let _ = (subject, scope);
+        Ok(Map::new())
     }
 }

@@ -5,3 +5,4 @@ mod device;
 mod introspect;
 mod revoke;
 mod token;
+mod userinfo;

@@ -3,11 +3,13 @@
 use std::{borrow::Cow, error::Error, fmt, time::Duration};
 
 use http::{
-    HeaderMap, HeaderValue, StatusCode,
+    HeaderMap, HeaderName, HeaderValue, StatusCode,
     header::{ALLOW, CACHE_CONTROL, CONNECTION, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 
-use crate::InvalidScope;
+use crate::{InvalidScope, SigningAlgorithm};
+
+const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
 /// The error codes the server answers with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -29,6 +31,14 @@ pub enum ErrorCode {
     InvalidScope,
     /// `invalid_target` (RFC 8707 §2)
     InvalidTarget,
+    /// `invalid_dpop_proof` (RFC 9449 §5)
+    InvalidDpopProof,
+    /// `use_dpop_nonce` (RFC 9449 §8)
+    UseDpopNonce,
+    /// `invalid_token` (RFC 6750 §3.1)
+    InvalidToken,
+    /// `insufficient_scope` (RFC 6750 §3.1)
+    InsufficientScope,
     /// `access_denied` (RFC 6749 §4.1.2.1, RFC 8628 §3.5)
     AccessDenied,
     /// `authorization_pending` (RFC 8628 §3.5)
@@ -55,6 +65,10 @@ impl ErrorCode {
             Self::UnsupportedResponseType => "unsupported_response_type",
             Self::InvalidScope => "invalid_scope",
             Self::InvalidTarget => "invalid_target",
+            Self::InvalidDpopProof => "invalid_dpop_proof",
+            Self::UseDpopNonce => "use_dpop_nonce",
+            Self::InvalidToken => "invalid_token",
+            Self::InsufficientScope => "insufficient_scope",
             Self::AccessDenied => "access_denied",
             Self::AuthorizationPending => "authorization_pending",
             Self::SlowDown => "slow_down",
@@ -73,15 +87,27 @@ pub struct OAuthError {
     status: StatusCode,
     code: ErrorCode,
     description: Cow<'static, str>,
-    challenge: bool,
+    challenge: Option<Challenge>,
     allow: Option<&'static str>,
     retry_after: Option<Duration>,
     close: bool,
+    dpop_nonce: Option<String>,
+}
+
+/// What `WWW-Authenticate` asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Challenge {
+    Basic,
+    /// Nothing was tried, so there is no error to tell (RFC 6750 §3.1).
+    Token,
+    Bearer,
+    Dpop,
 }
 
 impl OAuthError {
     /// An error with the status that belongs to its code: 401 and a challenge for
-    /// `invalid_client`, 500 for `server_error`, 503 for `temporarily_unavailable`, else 400.
+    /// `invalid_client` and `invalid_token`, 403 for `insufficient_scope`, 500 for
+    /// `server_error`, 503 for `temporarily_unavailable`, else 400.
     ///
     /// Characters of `description` that RFC 6749 §5.2 forbids are left out.
     pub fn new(code: ErrorCode, description: impl Into<Cow<'static, str>>) -> Self {
@@ -91,7 +117,8 @@ impl OAuthError {
             description = Cow::Owned(description.chars().filter(|c| allowed(*c)).collect());
         }
         let status = match code {
-            ErrorCode::InvalidClient => StatusCode::UNAUTHORIZED,
+            ErrorCode::InvalidClient | ErrorCode::InvalidToken => StatusCode::UNAUTHORIZED,
+            ErrorCode::InsufficientScope => StatusCode::FORBIDDEN,
             ErrorCode::ServerError => StatusCode::INTERNAL_SERVER_ERROR,
             ErrorCode::TemporarilyUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::BAD_REQUEST,
@@ -100,10 +127,15 @@ impl OAuthError {
             status,
             code,
             description,
-            challenge: code == ErrorCode::InvalidClient,
+            challenge: match code {
+                ErrorCode::InvalidClient => Some(Challenge::Basic),
+                ErrorCode::InvalidToken | ErrorCode::InsufficientScope => Some(Challenge::Bearer),
+                _ => None,
+            },
             allow: None,
             retry_after: None,
             close: false,
+            dpop_nonce: None,
         }
     }
 
@@ -133,13 +165,21 @@ impl OAuthError {
     }
 
     /// The headers that belong to the answer whatever its body looks like: `Cache-Control`,
-    /// `Pragma`, and where they apply `WWW-Authenticate`, `Allow`, `Retry-After`, `Connection`.
+    /// `Pragma`, and where they apply `WWW-Authenticate`, `Allow`, `Retry-After`, `Connection`,
+    /// `DPoP-Nonce`.
     /// The services and the router add them to what an application renders.
     pub fn headers(&self) -> HeaderMap {
         let mut headers = no_store();
-        if self.challenge {
-            let challenge = HeaderValue::from_static("Basic realm=\"oauth\", charset=\"UTF-8\"");
+        // None of its parts has a character that a header cannot hold.
+        if let Some(challenge) = self.challenge
+            && let Ok(challenge) = self.www_authenticate(challenge).parse()
+        {
             headers.insert(WWW_AUTHENTICATE, challenge);
+        }
+        if let Some(nonce) = &self.dpop_nonce
+            && let Ok(nonce) = nonce.parse()
+        {
+            headers.insert(DPOP_NONCE, nonce);
         }
         if let Some(methods) = self.allow {
             headers.insert(ALLOW, HeaderValue::from_static(methods));
@@ -151,6 +191,50 @@ impl OAuthError {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         headers
+    }
+
+    fn www_authenticate(&self, challenge: Challenge) -> String {
+        let error = || {
+            let (error, description) = (self.error(), self.error_description());
+            format!("error=\"{error}\", error_description=\"{description}\"")
+        };
+        match challenge {
+            Challenge::Basic => "Basic realm=\"oauth\", charset=\"UTF-8\"".to_owned(),
+            Challenge::Token => "Bearer realm=\"oauth\"".to_owned(),
+            Challenge::Bearer => format!("Bearer realm=\"oauth\", {}", error()),
+            Challenge::Dpop => {
+                let algorithms = SigningAlgorithm::ALL
+                    .map(SigningAlgorithm::as_str)
+                    .join(" ");
+                format!("DPoP {}, algs=\"{algorithms}\"", error())
+            }
+        }
+    }
+
+    /// As a resource answers (RFC 6750 §3, RFC 9449 §7.1).
+    pub(crate) fn at_resource(self, challenge: Challenge) -> Self {
+        let unauthorized = matches!(
+            self.code,
+            ErrorCode::InvalidToken | ErrorCode::InvalidDpopProof | ErrorCode::UseDpopNonce
+        );
+        Self {
+            status: if unauthorized {
+                StatusCode::UNAUTHORIZED
+            } else {
+                self.status
+            },
+            challenge: Some(challenge),
+            ..self
+        }
+    }
+
+    /// RFC 9449 §8: the client tries again with this nonce.
+    pub(crate) fn use_dpop_nonce(nonce: String) -> Self {
+        let description = "the DPoP proof needs the nonce of this answer";
+        Self {
+            dpop_nonce: Some(nonce),
+            ..Self::new(ErrorCode::UseDpopNonce, description)
+        }
     }
 
     pub(crate) fn invalid_request(description: &'static str) -> Self {
@@ -167,7 +251,7 @@ impl OAuthError {
         match in_body {
             true => Self {
                 status: StatusCode::BAD_REQUEST,
-                challenge: false,
+                challenge: None,
                 ..error
             },
             false => error,
@@ -308,8 +392,8 @@ pub enum BuildError {
     /// A client id that is empty, longer than 256 bytes, or not of printable ASCII.
     #[error("the client id is not one")]
     ClientId,
-    /// A client that is both public and has a secret, or neither.
-    #[error("a client is either public or has a secret")]
+    /// A client that is both public and has a secret or keys, or neither.
+    #[error("a client is either public or has a secret or keys")]
     ClientKind,
     /// A secret or password that is empty, too short, or longer than 512 bytes.
     #[error("the secret has fewer than 16 or more than 512 bytes")]
@@ -317,6 +401,9 @@ pub enum BuildError {
     /// A text that is not a stored secret hash.
     #[error("the text is not a hash of a secret")]
     SecretHash,
+    /// A text that is no key, or a set without one.
+    #[error("a key is malformed, missing, or of an unknown kind")]
+    Key,
     /// A redirect URI that is relative, has a fragment or a dangerous scheme, or is plain http
     /// beyond loopback.
     #[error("a redirect URI is not an absolute and safe URI without fragment")]

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AuthorizationServer, Client, ErrorCode, OAuthError, Source, TokenResponse,
+    AuthorizationServer, Client, ErrorCode, OAuthError, Source, TokenResponse, issue::TokenWishes,
     parameters::Parameters,
 };
 
@@ -68,6 +68,8 @@ pub(crate) struct TokenRequest<'a> {
     pub(crate) client: &'a Client,
     pub(crate) parameters: &'a Parameters,
     pub(crate) source: Option<Source>,
+    /// The thumbprint of the key that a DPoP proof came with.
+    pub(crate) jkt: Option<String>,
 }
 
 impl TokenRequest<'_> {
@@ -88,6 +90,18 @@ impl TokenRequest<'_> {
             GrantType::Password => password::grant(self).await,
             GrantType::RefreshToken => refresh_token::grant(self).await,
         }
+    }
+
+    /// For tokens of a grant that is limited to these resources.
+    fn wishes(&self, granted: &[String]) -> Result<TokenWishes<'_>, OAuthError> {
+        let (client, parameters) = (self.client, self.parameters);
+        Ok(TokenWishes {
+            audience: self
+                .server
+                .requested_audience(client, parameters, granted)?,
+            jkt: self.jkt.as_deref(),
+            nonce: None,
+        })
     }
 
     fn required(&self, name: &str, missing: &'static str) -> Result<&str, OAuthError> {

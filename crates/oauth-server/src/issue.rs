@@ -16,6 +16,17 @@ const REVOCATION_REMEMBERED: Duration = Duration::from_secs(600);
 /// How many ended tokens one issuance clears away: more than it adds, and quickly done.
 const PURGE_BATCH: usize = 16;
 
+/// What one token request wants beside what was granted.
+#[derive(Default)]
+pub(crate) struct TokenWishes<'a> {
+    /// The resources of this access token.
+    pub(crate) audience: Vec<String>,
+    /// The thumbprint of the key it is to be bound to (RFC 9449 §5).
+    pub(crate) jkt: Option<&'a str>,
+    /// For the ID token.
+    pub(crate) nonce: Option<&'a str>,
+}
+
 impl AuthorizationServer {
     /// Issues tokens to a client without a request, as if by this grant: for an application with
     /// grants of its own. Which scopes are fine is the application's decision.
@@ -37,31 +48,36 @@ impl AuthorizationServer {
             if let Some(subject) = subject {
                 self.check_subject(subject).await?;
             }
-            let grant = self.new_grant(&client, subject, scope.clone(), None)?;
-            self.issue_tokens(&client, grant_type, grant).await
+            let grant = self.new_grant(&client, subject, scope.clone(), Vec::new())?;
+            self.issue_tokens(&client, grant_type, grant, TokenWishes::default())
+                .await
         })
         .await
     }
 
-    /// An access token, and a refresh token where the client gets one.
+    /// An access token, a refresh token where the client gets one, and an ID token where it
+    /// asked for one.
     pub(crate) async fn issue_tokens(
         &self,
         client: &Client,
         grant_type: GrantType,
         grant: GrantRecord,
+        wishes: TokenWishes<'_>,
     ) -> Result<TokenResponse, OAuthError> {
-        let (access_token, access) = self.new_access_token(client, grant_type, grant.clone())?;
+        let (access_token, access) =
+            self.new_access_token(client, grant_type, grant.clone(), &wishes)?;
         let refresh = match client.gets_refresh_token(grant_type) {
             true => {
                 let lifetime = client.refresh_token_lifetime();
                 let lifetime = lifetime.unwrap_or(self.refresh_token_lifetime());
                 let end = later(access.issued_at, lifetime)?;
-                Some(self.new_refresh_token(client, grant, end)?)
+                Some(self.new_refresh_token(client, grant, end, wishes.jkt)?)
             }
             false => None,
         };
         let (refresh_token, refresh) = refresh.unzip();
-        let answer = TokenResponse::new(access_token, &access, refresh_token);
+        let id_token = self.new_id_token(&access_token, &access, wishes.nonce)?;
+        let answer = TokenResponse::new(access_token, &access, refresh_token, id_token);
         self.access_tokens().insert(access, refresh).await?;
         self.purge().await;
         Ok(answer)
@@ -72,7 +88,7 @@ impl AuthorizationServer {
         client: &Client,
         subject: Option<&str>,
         scope: Scope,
-        audience: Option<String>,
+        audience: Vec<String>,
     ) -> Result<GrantRecord, ContextError> {
         let mut id = [0; 16];
         self.random().fill(&mut id)?;
@@ -82,6 +98,7 @@ impl AuthorizationServer {
             subject: subject.map(str::to_owned),
             scope,
             audience,
+            auth_time: None,
         })
     }
 
@@ -89,17 +106,27 @@ impl AuthorizationServer {
         &self,
         client: &Client,
         grant_type: GrantType,
-        grant: GrantRecord,
+        mut grant: GrantRecord,
+        wishes: &TokenWishes<'_>,
     ) -> Result<(String, AccessTokenRecord), ContextError> {
-        let token = self.generate(Some(client), TokenKind::AccessToken)?;
+        let mut token = self.generate(Some(client), TokenKind::AccessToken)?;
         let lifetime = client.access_token_lifetime(grant_type);
         let issued_at = self.now();
-        let record = AccessTokenRecord {
+        grant.audience.clone_from(&wishes.audience);
+        let mut record = AccessTokenRecord {
             hash: TokenHash::of(&token),
             grant,
             issued_at,
             expires_at: later(issued_at, lifetime.unwrap_or(self.access_token_lifetime()))?,
+            jkt: wishes.jkt.map(str::to_owned),
         };
+        if client
+            .jwt_access_tokens()
+            .unwrap_or(self.jwt_access_tokens())
+        {
+            token = self.signed_access_token(&token, &record)?;
+            record.hash = TokenHash::of(&token);
+        }
         Ok((token, record))
     }
 
@@ -108,6 +135,7 @@ impl AuthorizationServer {
         client: &Client,
         grant: GrantRecord,
         expires_at: SystemTime,
+        jkt: Option<&str>,
     ) -> Result<(String, RefreshTokenRecord), ContextError> {
         let token = self.generate(Some(client), TokenKind::RefreshToken)?;
         let record = RefreshTokenRecord {
@@ -116,6 +144,8 @@ impl AuthorizationServer {
             issued_at: self.now(),
             expires_at,
             consumed: false,
+            // Authentication binds it to a confidential client, whose keys may change.
+            jkt: jkt.filter(|_| client.is_public()).map(str::to_owned),
         };
         Ok((token, record))
     }

@@ -1,19 +1,23 @@
 #![doc = include_str!("../README.md")]
 
 mod application;
+mod assertion;
 mod authenticate;
 mod client;
 mod clock;
 mod contexts;
+mod dpop;
 mod endpoint;
 mod error;
 mod grant;
 mod guard;
 mod issue;
+mod jose;
 pub mod memory;
 mod metadata;
 mod parameters;
 mod pkce;
+mod protected_resource;
 mod random;
 mod record;
 mod resource;
@@ -23,22 +27,25 @@ mod scope;
 mod secret;
 mod server;
 mod service;
+mod signed;
 mod throttle;
 mod token_format;
 
 pub use application::{
     Application, AuthorizeApplication, DeviceApplication, IntrospectApplication, RevokeApplication,
-    RfcApplication, TokenApplication,
+    RfcApplication, TokenApplication, UserinfoApplication,
 };
 pub use authenticate::BasicEncoding;
 pub use client::{Client, ClientAuthenticationMethod, ClientBuilder, RefreshRotation};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use contexts::{
-    AccessTokens, AuthorizationCodes, Clients, DeviceCodes, ResourceOwners, Rotation,
+    AccessTokens, AuthorizationCodes, Clients, DeviceCodes, JwtIds, ResourceOwners, Rotation,
 };
 pub use endpoint::authorize::AuthorizationRequest;
 pub use error::{AuthorizeError, BuildError, ContextError, ErrorCode, OAuthError};
 pub use grant::GrantType;
+pub use jose::{Jwks, SigningAlgorithm, SigningKey, SigningKeys};
+pub use protected_resource::ProtectedResource;
 pub use random::{OsRandom, Random};
 pub use record::{
     AccessTokenRecord, AuthorizationCodeRecord, DeviceCodeRecord, DeviceStatus, GrantId,
@@ -46,6 +53,7 @@ pub use record::{
 };
 pub use response::{
     AuthorizeResponse, DeviceAuthorizationResponse, IntrospectResponse, TokenResponse,
+    UserinfoResponse,
 };
 pub use scope::{InvalidScope, Scope};
 pub use secret::{GeneratedSecret, SecretCost, SecretDigest, SecretHash, Verifier};

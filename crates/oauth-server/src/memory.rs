@@ -8,12 +8,14 @@ mod authorization_codes;
 mod clients;
 mod device_codes;
 mod expiring;
+mod jwt_ids;
 mod resource_owners;
 
 pub use access_tokens::MemoryAccessTokens;
 pub use authorization_codes::MemoryAuthorizationCodes;
 pub use clients::MemoryClients;
 pub use device_codes::MemoryDeviceCodes;
+pub use jwt_ids::MemoryJwtIds;
 pub use resource_owners::MemoryResourceOwners;
 
 /// How long codes are remembered past their end, so that a replay is still recognised.

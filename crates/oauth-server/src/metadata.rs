@@ -1,8 +1,8 @@
-//! What the server tells about itself (RFC 8414).
+//! What the server tells about itself (RFC 8414, OpenID Connect Discovery).
 
 use serde_json::{Value, json};
 
-use crate::{AuthorizationServer, GrantType};
+use crate::{AuthorizationServer, GrantType, SigningAlgorithm, SigningKeys};
 
 impl AuthorizationServer {
     /// The metadata document of the running configuration. Its URLs come from the issuer alone,
@@ -15,19 +15,39 @@ impl AuthorizationServer {
             reachable && self.supports(*grant)
         });
         let grants: Vec<_> = grants.map(GrantType::as_str).collect();
-        let secret_methods = ["client_secret_basic", "client_secret_post"];
-        let all_methods = ["client_secret_basic", "client_secret_post", "none"];
+        let confidential = [
+            "client_secret_basic",
+            "client_secret_post",
+            "private_key_jwt",
+            "client_secret_jwt",
+        ];
+        let all_methods = [confidential.as_slice(), &["none"]].concat();
+        let algorithms = SigningAlgorithm::ALL.map(SigningAlgorithm::as_str);
+        let assertions = [algorithms.as_slice(), &["HS256"]].concat();
         let mut metadata = json!({
             "issuer": self.issuer(),
             "token_endpoint": self.endpoint("/token"),
             "token_endpoint_auth_methods_supported": all_methods,
+            "token_endpoint_auth_signing_alg_values_supported": assertions,
+            "dpop_signing_alg_values_supported": algorithms,
             "grant_types_supported": grants,
             "response_types_supported": [],
             "revocation_endpoint": self.endpoint("/revoke"),
             "revocation_endpoint_auth_methods_supported": all_methods,
+            "revocation_endpoint_auth_signing_alg_values_supported": assertions,
             "introspection_endpoint": self.endpoint("/introspect"),
-            "introspection_endpoint_auth_methods_supported": secret_methods,
+            "introspection_endpoint_auth_methods_supported": confidential,
+            "introspection_endpoint_auth_signing_alg_values_supported": assertions,
         });
+        if let Some(keys) = self.signing_keys() {
+            metadata["jwks_uri"] = self.endpoint("/jwks").into();
+            metadata["userinfo_endpoint"] = self.endpoint("/userinfo").into();
+            metadata["subject_types_supported"] = json!(["public"]);
+            metadata["id_token_signing_alg_values_supported"] =
+                json!([keys.current().algorithm().as_str()]);
+            // OpenID Connect Discovery §3: left out, they would be supported.
+            metadata["request_uri_parameter_supported"] = false.into();
+        }
         if self.supports(GrantType::DeviceCode) {
             metadata["device_authorization_endpoint"] =
                 self.endpoint("/device_authorization").into();
@@ -37,9 +57,20 @@ impl AuthorizationServer {
         {
             metadata["authorization_endpoint"] = endpoint.into();
             metadata["response_types_supported"] = json!(["code"]);
+            metadata["response_modes_supported"] = json!(["query"]);
             metadata["code_challenge_methods_supported"] = json!(["S256"]);
             metadata["authorization_response_iss_parameter_supported"] = true.into();
         }
         metadata
+    }
+
+    /// The public keys that its tokens can be verified with (RFC 7517 §5).
+    pub fn jwks(&self) -> Value {
+        let keys = self.signing_keys();
+        keys.map_or_else(|| json!({ "keys": [] }), SigningKeys::jwks)
+    }
+
+    pub(crate) fn has_openid(&self) -> bool {
+        self.signing_keys().is_some()
     }
 }

@@ -83,8 +83,12 @@ pub struct GrantRecord {
     pub subject: Option<String>,
     /// What may be done with it.
     pub scope: Scope,
-    /// The resource it is limited to (RFC 8707).
-    pub audience: Option<String>,
+    /// The resources it is limited to (RFC 8707); none means no limit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub audience: Vec<String>,
+    /// When the person last showed who they are (OpenID Connect Core §2, `auth_time`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth_time: Option<SystemTime>,
 }
 
 /// A stored access token.
@@ -99,6 +103,9 @@ pub struct AccessTokenRecord {
     pub issued_at: SystemTime,
     /// When it ends.
     pub expires_at: SystemTime,
+    /// The thumbprint of the key it is bound to (RFC 9449 §6); none for a bearer token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jkt: Option<String>,
 }
 
 /// A stored refresh token.
@@ -116,6 +123,9 @@ pub struct RefreshTokenRecord {
     /// Whether it was exchanged for a successor. It is kept all the same, because its return is
     /// how a theft shows (RFC 9700 §4.14.2).
     pub consumed: bool,
+    /// The thumbprint of the key it is bound to: that of a public client (RFC 9449 §5).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jkt: Option<String>,
 }
 
 /// A stored authorization code.
@@ -132,6 +142,12 @@ pub struct AuthorizationCodeRecord {
     pub redirect_uri_given: bool,
     /// The S256 challenge of the request (RFC 7636 §4.2).
     pub code_challenge: Option<String>,
+    /// The `nonce` of the request, for the ID token (OpenID Connect Core §3.1.2.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<String>,
+    /// The thumbprint of the key that the tokens are to be bound to (RFC 9449 §10).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dpop_jkt: Option<String>,
     /// When it ends.
     pub expires_at: SystemTime,
     /// Whether it was presented already. It is kept for a while, because its return is a sign of
@@ -192,9 +208,9 @@ macro_rules! of_grant {
                 &self.grant.scope
             }
 
-            /// The resource it is limited to (RFC 8707).
-            pub fn audience(&self) -> Option<&str> {
-                self.grant.audience.as_deref()
+            /// The resources it is limited to (RFC 8707); none means no limit.
+            pub fn audience(&self) -> &[String] {
+                &self.grant.audience
             }
         }
     )*};

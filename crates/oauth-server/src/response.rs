@@ -1,14 +1,15 @@
 //! What the endpoints answer when they grant something.
 
-use std::{
-    fmt,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{fmt, time::SystemTime};
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Serialize, Serializer};
+use serde_json::{Map, Value, json};
 
-use crate::{AccessTokenRecord, GrantRecord, Scope};
+use crate::{
+    AccessTokenRecord, GrantRecord, RefreshTokenRecord, Scope,
+    signed::{audience, seconds},
+};
 
 /// Tokens that were issued (RFC 6749 §5.1). Serialized it is the body of the answer.
 #[derive(Clone, Serialize)]
@@ -22,6 +23,11 @@ pub struct TokenResponse {
         serialize_with = "exposed_option"
     )]
     refresh_token: Option<SecretString>,
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "exposed_option"
+    )]
+    id_token: Option<SecretString>,
     #[serde(skip_serializing_if = "Scope::is_empty")]
     scope: Scope,
     #[serde(skip)]
@@ -35,13 +41,15 @@ impl TokenResponse {
         access_token: String,
         record: &AccessTokenRecord,
         refresh_token: Option<String>,
+        id_token: Option<String>,
     ) -> Self {
         let life = record.expires_at.duration_since(record.issued_at);
         Self {
             access_token: access_token.into(),
-            token_type: "Bearer",
+            token_type: token_type(record),
             expires_in: life.unwrap_or_default().as_secs(),
             refresh_token: refresh_token.map(SecretString::from),
+            id_token: id_token.map(SecretString::from),
             scope: record.scope().clone(),
             client_id: record.client_id().to_owned(),
             subject: record.subject().map(str::to_owned),
@@ -53,7 +61,7 @@ impl TokenResponse {
         self.access_token.expose_secret()
     }
 
-    /// How it is to be used: `Bearer` (RFC 6750).
+    /// How it is to be used: `Bearer` (RFC 6750) or `DPoP` (RFC 9449 §5).
     pub fn token_type(&self) -> &str {
         self.token_type
     }
@@ -66,6 +74,11 @@ impl TokenResponse {
     /// The refresh token that came with it.
     pub fn refresh_token(&self) -> Option<&str> {
         self.refresh_token.as_ref().map(ExposeSecret::expose_secret)
+    }
+
+    /// Who the person is, where `openid` was granted (OpenID Connect Core §3.1.3.3).
+    pub fn id_token(&self) -> Option<&str> {
+        self.id_token.as_ref().map(ExposeSecret::expose_secret)
     }
 
     /// What it allows.
@@ -111,9 +124,11 @@ pub struct IntrospectResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     sub: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    aud: Option<String>,
+    aud: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     iss: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cnf: Option<Value>,
 }
 
 impl IntrospectResponse {
@@ -122,25 +137,31 @@ impl IntrospectResponse {
         Self::default()
     }
 
-    /// `token_type` is none for a refresh token, which is not to be shown to a resource.
-    pub(crate) fn active(
-        issuer: &str,
-        grant: GrantRecord,
-        token_type: Option<&'static str>,
-        issued_at: SystemTime,
-        expires_at: SystemTime,
-    ) -> Self {
-        let seconds = |time: SystemTime| Some(time.duration_since(UNIX_EPOCH).ok()?.as_secs());
+    /// A refresh token has no type: it is not to be shown to a resource.
+    pub(crate) fn refresh(issuer: &str, record: RefreshTokenRecord) -> Self {
+        Self::active(issuer, record.grant, record.issued_at, record.expires_at)
+    }
+
+    pub(crate) fn access(issuer: &str, record: AccessTokenRecord) -> Self {
+        let jkt = record.jkt.as_ref();
+        Self {
+            token_type: Some(token_type(&record)),
+            cnf: jkt.map(|jkt| json!({ "jkt": jkt })),
+            ..Self::active(issuer, record.grant, record.issued_at, record.expires_at)
+        }
+    }
+
+    fn active(issuer: &str, grant: GrantRecord, issued: SystemTime, expires: SystemTime) -> Self {
         Self {
             active: true,
             scope: Some(grant.scope).filter(|scope| !scope.is_empty()),
             sub: grant.subject.or_else(|| Some(grant.client_id.clone())),
             client_id: Some(grant.client_id),
-            token_type,
-            exp: seconds(expires_at),
-            iat: seconds(issued_at),
-            aud: grant.audience,
+            exp: Some(seconds(expires)),
+            iat: Some(seconds(issued)),
+            aud: audience(&grant.audience),
             iss: Some(issuer.to_owned()),
+            ..Self::default()
         }
     }
 
@@ -219,6 +240,28 @@ impl fmt::Debug for DeviceAuthorizationResponse {
     }
 }
 
+/// What is told about a person (OpenID Connect Core §5.3.2). Serialized it is the body of the
+/// answer.
+#[derive(Clone, Serialize)]
+#[serde(transparent)]
+pub struct UserinfoResponse {
+    pub(crate) claims: Map<String, Value>,
+}
+
+impl UserinfoResponse {
+    /// The claims, `sub` among them.
+    pub fn claims(&self) -> &Map<String, Value> {
+        &self.claims
+    }
+}
+
+/// Who it is about is nobody's business but the client's.
+impl fmt::Debug for UserinfoResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UserinfoResponse").finish_non_exhaustive()
+    }
+}
+
 /// A granted authorization request (RFC 6749 §4.1.2).
 #[derive(Clone)]
 pub struct AuthorizeResponse {
@@ -241,6 +284,14 @@ impl AuthorizeResponse {
 impl fmt::Debug for AuthorizeResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuthorizeResponse").finish_non_exhaustive()
+    }
+}
+
+/// RFC 6750, or RFC 9449 §5 for a token that is bound to a key.
+fn token_type(record: &AccessTokenRecord) -> &'static str {
+    match record.jkt {
+        Some(_) => "DPoP",
+        None => "Bearer",
     }
 }
 

@@ -9,7 +9,10 @@ impl AuthorizationServer {
     /// An axum router with `/token`, `/introspect`, `/revoke`, `/device_authorization` (all
     /// behind the path of the issuer) and the metadata at
     /// `/.well-known/oauth-authorization-server` (in front of it, RFC 8414 §3.1), rendered by
-    /// `application`. It belongs at the root of the host.
+    /// `application`. It belongs at the root of the host. With
+    /// [`signing_keys`](crate::AuthorizationServerBuilder::signing_keys) come `/jwks`,
+    /// `/userinfo` and `/.well-known/openid-configuration` (behind the path, OpenID Connect
+    /// Discovery §4).
     ///
     /// Served with `into_make_service_with_connect_info::<SocketAddr>()`, failed authentications
     /// are counted by peer address; see [`Source`](crate::Source).
@@ -31,6 +34,16 @@ impl AuthorizationServer {
                 &format!("{path}/introspect"),
                 self.introspect_service(application.clone()),
             );
+        if self.has_openid() {
+            let userinfo = self.userinfo_service(application.clone());
+            router = router
+                .route_service(&format!("{path}/jwks"), self.jwks_service())
+                .route_service(&format!("{path}/userinfo"), userinfo)
+                .route_service(
+                    &format!("{path}/.well-known/openid-configuration"),
+                    self.metadata_service(),
+                );
+        }
         if self.supports(GrantType::DeviceCode) {
             let device = self.device_service(application);
             router = router.route_service(&format!("{path}/device_authorization"), device);

@@ -10,8 +10,8 @@ use std::{
 
 use crate::{
     AccessTokens, AuthorizationCodes, BasicEncoding, Clients, Clock, DeviceCodes, ErrorCode,
-    GrantType, OAuthError, Random, ResourceOwners, TokenFormat, guard, secret::Verifier,
-    throttle::Throttle,
+    GrantType, JwtIds, OAuthError, Random, ResourceOwners, SigningKeys, TokenFormat, dpop::Nonces,
+    guard, secret::Verifier, throttle::Throttle,
 };
 
 mod builder;
@@ -33,13 +33,20 @@ struct Settings {
     authorization_codes: Arc<dyn AuthorizationCodes>,
     device_codes: Arc<dyn DeviceCodes>,
     resource_owners: Arc<dyn ResourceOwners>,
+    jwt_ids: Arc<dyn JwtIds>,
+    signing_keys: Option<SigningKeys>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     token_format: Arc<dyn TokenFormat>,
     grant_types: BTreeSet<GrantType>,
     resources: BTreeSet<String>,
+    jwt_access_tokens: bool,
+    token_endpoint_audience: bool,
+    require_dpop_nonce: bool,
+    dpop_nonces: Nonces,
     access_token_lifetime: Duration,
     refresh_token_lifetime: Duration,
+    id_token_lifetime: Duration,
     authorization_code_lifetime: Duration,
     device_code_lifetime: Duration,
     device_poll_interval: Duration,
@@ -119,6 +126,34 @@ impl AuthorizationServer {
 
     pub(crate) fn resource_owners(&self) -> &dyn ResourceOwners {
         &*self.0.resource_owners
+    }
+
+    pub(crate) fn jwt_ids(&self) -> &dyn JwtIds {
+        &*self.0.jwt_ids
+    }
+
+    pub(crate) fn signing_keys(&self) -> Option<&SigningKeys> {
+        self.0.signing_keys.as_ref()
+    }
+
+    pub(crate) fn jwt_access_tokens(&self) -> bool {
+        self.0.jwt_access_tokens
+    }
+
+    pub(crate) fn token_endpoint_audience(&self) -> bool {
+        self.0.token_endpoint_audience
+    }
+
+    pub(crate) fn require_dpop_nonce(&self) -> bool {
+        self.0.require_dpop_nonce
+    }
+
+    pub(crate) fn dpop_nonces(&self) -> &Nonces {
+        &self.0.dpop_nonces
+    }
+
+    pub(crate) fn id_token_lifetime(&self) -> Duration {
+        self.0.id_token_lifetime
     }
 
     pub(crate) fn random(&self) -> &dyn Random {

@@ -19,11 +19,12 @@ use http::{
 };
 use http_body::Body;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use serde_json::Value;
 use tower_service::Service;
 
 use crate::{
     AuthorizationServer, AuthorizeApplication, DeviceApplication, IntrospectApplication,
-    OAuthError, RevokeApplication, Source, TokenApplication,
+    OAuthError, RevokeApplication, Source, TokenApplication, UserinfoApplication,
     application::{error_response, json_response},
     error::no_store,
     guard,
@@ -69,6 +70,8 @@ services! {
     revoke_service: RevokeApplication, revoke, |app, _answer| app.revoke_success(), revoke_error;
     /// The device authorization endpoint, rendered by `application`.
     device_service: DeviceApplication, device_authorization, |app, answer| app.device_success(&answer), device_error;
+    /// The userinfo endpoint, rendered by `application`.
+    userinfo_service: UserinfoApplication, userinfo, |app, answer| app.userinfo_success(&answer), userinfo_error;
 }
 
 impl AuthorizationServer {
@@ -95,12 +98,22 @@ impl AuthorizationServer {
         })
     }
 
-    /// The metadata document (RFC 8414 §3).
+    /// The metadata document (RFC 8414 §3, OpenID Connect Discovery §4).
     pub(crate) fn metadata_service(&self) -> EndpointService {
-        EndpointService::new(self, |server, request| {
+        self.document_service(Self::metadata)
+    }
+
+    /// The public keys (RFC 7517 §5).
+    pub(crate) fn jwks_service(&self) -> EndpointService {
+        self.document_service(Self::jwks)
+    }
+
+    /// JSON that is nobody's secret.
+    fn document_service(&self, document: fn(&Self) -> Value) -> EndpointService {
+        EndpointService::new(self, move |server, request| {
             Box::pin(async move {
                 match *request.method() {
-                    Method::GET | Method::HEAD => json_response(StatusCode::OK, &server.metadata()),
+                    Method::GET | Method::HEAD => json_response(StatusCode::OK, &document(&server)),
                     _ => {
                         let error = OAuthError::method_not_allowed("GET, HEAD");
                         protect(error_response(&error), error.headers())

@@ -11,12 +11,15 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{AllowedScopes, Client, Settings, redirect};
 use crate::{
-    BuildError, ClientAuthenticationMethod, GeneratedSecret, GrantType, RefreshRotation, Scope,
-    SecretCost, SecretHash, TokenFormat,
+    BuildError, ClientAuthenticationMethod, GeneratedSecret, GrantType, Jwks, RefreshRotation,
+    Scope, SecretCost, SecretHash, SigningAlgorithm, TokenFormat, resource::is_resource,
 };
 
 /// Fewer bytes cannot hold 128 bits of anything but pure randomness.
 const MIN_SECRET: usize = 16;
+
+/// RFC 7518 §3.2: as long as the output of SHA-256.
+const MIN_HMAC_SECRET: usize = 32;
 
 /// The longest client id that is looked up.
 pub(crate) const MAX_CLIENT_ID: usize = 256;
@@ -51,13 +54,20 @@ impl ClientBuilder {
                 id,
                 secrets: Vec::new(),
                 method: None,
+                jwks: None,
+                assertion_secret: None,
+                assertion_algorithms: SigningAlgorithm::ALL.to_vec(),
                 grants: Vec::new(),
                 scopes: AllowedScopes::Any,
                 default_scope: Scope::default(),
                 redirect_uris: Vec::new(),
                 native: false,
                 require_pkce: true,
+                resources: None,
                 token_format: None,
+                jwt_access_tokens: None,
+                dpop_bound_access_tokens: false,
+                require_dpop_nonce: false,
                 access_token_lifetime: None,
                 access_token_lifetimes: HashMap::new(),
                 refresh_token_lifetime: None,
@@ -111,13 +121,40 @@ impl ClientBuilder {
         self
     }
 
+    /// Lets it authenticate with assertions signed by one of these keys of its own
+    /// (`private_key_jwt`, RFC 7523 §2.2). The server never fetches keys: when the client changes
+    /// them, it is registered anew.
+    pub fn jwks(mut self, jwks: Jwks) -> Self {
+        self.settings.jwks = Some(jwks);
+        self
+    }
+
+    /// Lets it authenticate with assertions that carry an HS256 of this secret
+    /// (`client_secret_jwt`). The server has to know the secret itself, so unlike all others it
+    /// is not kept as a hash: a store of clients must encrypt it. Keys are better
+    /// ([`jwks`](Self::jwks)). At least 32 bytes (RFC 7518 §3.2).
+    pub fn assertion_secret(mut self, secret: impl Into<SecretString>) -> Self {
+        self.settings.assertion_secret = Some(secret.into());
+        self
+    }
+
+    /// The algorithms that it may sign assertions with; all by default. Assertions with a secret
+    /// are always HS256.
+    pub fn assertion_algorithms(
+        mut self,
+        algorithms: impl IntoIterator<Item = SigningAlgorithm>,
+    ) -> Self {
+        self.settings.assertion_algorithms = algorithms.into_iter().collect();
+        self
+    }
+
     /// Makes it a client without a secret (RFC 6749 §2.1), like an application on a phone.
     pub fn public(mut self) -> Self {
         self.public = true;
         self
     }
 
-    /// The only way it may send its secret. By default header and body are both taken.
+    /// The only way it may authenticate. By default any that it has a secret or keys for.
     pub fn authentication_method(mut self, method: ClientAuthenticationMethod) -> Self {
         self.settings.method = Some(method);
         self
@@ -165,6 +202,33 @@ impl ClientBuilder {
     /// Whether PKCE is required; true by default, and always for public clients.
     pub fn require_pkce(mut self, require: bool) -> Self {
         self.settings.require_pkce = require;
+        self
+    }
+
+    /// The resources that its tokens can be limited to (RFC 8707); by default all that the server
+    /// knows.
+    pub fn resources<S: Into<String>>(mut self, resources: impl IntoIterator<Item = S>) -> Self {
+        self.settings.resources = Some(resources.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Whether its access tokens are signed JWTs (RFC 9068), instead of the server's setting.
+    pub fn jwt_access_tokens(mut self, jwt: bool) -> Self {
+        self.settings.jwt_access_tokens = Some(jwt);
+        self
+    }
+
+    /// Whether it gets no tokens without a DPoP proof (RFC 9449 §5.2); false by default. With a
+    /// proof, any client's tokens are bound.
+    pub fn dpop_bound_access_tokens(mut self, bound: bool) -> Self {
+        self.settings.dpop_bound_access_tokens = bound;
+        self
+    }
+
+    /// Whether its DPoP proofs need a nonce of the server (RFC 9449 §8), even if those of other
+    /// clients do not; false by default.
+    pub fn require_dpop_nonce(mut self, require: bool) -> Self {
+        self.settings.require_dpop_nonce = require;
         self
     }
 
@@ -238,8 +302,20 @@ impl ClientBuilder {
         if id.is_empty() || id.len() > MAX_CLIENT_ID || !printable {
             return Err(BuildError::ClientId);
         }
-        if public != secrets.is_empty() {
+        if public == (settings.has_credentials() || !secrets.is_empty()) {
             return Err(BuildError::ClientKind);
+        }
+        let assertion_secret = settings.assertion_secret.as_ref();
+        if assertion_secret.is_some_and(|it| it.expose_secret().len() < MIN_HMAC_SECRET) {
+            return Err(BuildError::Setting("the assertion secret"));
+        }
+        if !settings
+            .resources
+            .iter()
+            .flatten()
+            .all(|it| is_resource(it))
+        {
+            return Err(BuildError::Setting("a resource"));
         }
         if public && settings.refresh_rotation == RefreshRotation::Keep {
             return Err(BuildError::Setting(

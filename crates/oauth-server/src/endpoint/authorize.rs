@@ -1,7 +1,7 @@
 //! The authorization endpoint (RFC 6749 §4.1.1) without its pages: who the person is and what
 //! they consent to is the application's to find out.
 
-use std::fmt;
+use std::{fmt, time::SystemTime};
 
 use bytes::Bytes;
 use http::{Method, Request};
@@ -19,8 +19,11 @@ pub struct AuthorizationRequest {
     redirect: Redirect,
     redirect_uri_given: bool,
     scope: Scope,
-    audience: Option<String>,
+    audience: Vec<String>,
     code_challenge: Option<String>,
+    nonce: Option<String>,
+    dpop_jkt: Option<String>,
+    auth_time: Option<SystemTime>,
 }
 
 impl AuthorizationRequest {
@@ -37,6 +40,18 @@ impl AuthorizationRequest {
     /// What the client asks for.
     pub fn scope(&self) -> &Scope {
         &self.scope
+    }
+
+    /// The resources that the client wants to use (RFC 8707); none means no limit.
+    pub fn resources(&self) -> &[String] {
+        &self.audience
+    }
+
+    /// The same request of a person who logged in at `auth_time`, which the ID token and signed
+    /// access tokens tell. Without it, it is the moment of their consent.
+    pub fn authenticated_at(mut self, auth_time: SystemTime) -> Self {
+        self.auth_time = Some(auth_time);
+        self
     }
 
     /// The client's `state`, to be returned as it is.
@@ -100,8 +115,13 @@ impl AuthorizationServer {
             .requested_scope(&client, &parameters)
             .map_err(refused)?;
         let audience = self
-            .requested_audience(&parameters, None)
+            .requested_resources(&client, &parameters)
             .map_err(refused)?;
+        let dpop_jkt = parameters.get("dpop_jkt");
+        if dpop_jkt.is_some_and(|jkt| TokenHash::try_from(jkt.to_owned()).is_err()) {
+            let error = OAuthError::invalid_request("dpop_jkt is no thumbprint");
+            return Err(refused(error));
+        }
         Ok(AuthorizationRequest {
             redirect_uri_given: parameters.get("redirect_uri").is_some(),
             client,
@@ -109,6 +129,9 @@ impl AuthorizationServer {
             scope,
             audience,
             code_challenge,
+            nonce: parameters.get("nonce").map(str::to_owned),
+            dpop_jkt: dpop_jkt.map(str::to_owned),
+            auth_time: None,
         })
     }
 
@@ -193,12 +216,16 @@ impl AuthorizationServer {
         } = request;
         let code = self.generate(Some(client), TokenKind::AuthorizationCode)?;
         let now = self.now();
+        let mut grant = self.new_grant(client, Some(subject), scope.clone(), audience.clone())?;
+        grant.auth_time = Some(request.auth_time.unwrap_or(now));
         let record = AuthorizationCodeRecord {
             hash: TokenHash::of(&code),
-            grant: self.new_grant(client, Some(subject), scope.clone(), audience.clone())?,
+            grant,
             redirect_uri: request.redirect.uri.clone(),
             redirect_uri_given: request.redirect_uri_given,
             code_challenge: request.code_challenge.clone(),
+            nonce: request.nonce.clone(),
+            dpop_jkt: request.dpop_jkt.clone(),
             expires_at: later(now, self.authorization_code_lifetime())?,
             consumed: false,
         };

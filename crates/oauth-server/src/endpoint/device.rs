@@ -28,7 +28,7 @@ impl AuthorizationServer {
             self.check_supported(GrantType::DeviceCode)?;
             self.check_grant(&client, GrantType::DeviceCode)?;
             let scope = self.requested_scope(&client, &parameters)?;
-            let audience = self.requested_audience(&parameters, None)?;
+            let audience = self.requested_resources(&client, &parameters)?;
             let device_code = self.generate(Some(&client), TokenKind::DeviceCode)?;
             let mut record = DeviceCodeRecord {
                 hash: TokenHash::of(&device_code),
@@ -99,11 +99,12 @@ impl AuthorizationServer {
         let Some(waiting) = self.device_request(user_code).await? else {
             return Ok(false);
         };
-        let mut decided = false;
+        let (mut decided, now) = (false, self.now());
         let mut decide = |record: &mut DeviceCodeRecord| {
             decided = record.status == DeviceStatus::Pending;
             if decided {
                 record.grant.subject = subject.map(str::to_owned);
+                record.grant.auth_time = Some(now);
                 record.status = match subject {
                     Some(_) => DeviceStatus::Approved,
                     None => DeviceStatus::Denied,

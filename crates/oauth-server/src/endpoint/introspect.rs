@@ -34,7 +34,9 @@ impl AuthorizationServer {
         .await
     }
 
-    /// The record of a live access token: for resource servers in the same process.
+    /// The record of a live access token: for resource servers in the same process. Whoever
+    /// takes one whose `jkt` is set asks for a proof of that key, as
+    /// [`authorize_access`](Self::authorize_access) does.
     ///
     /// # Errors
     ///
@@ -43,11 +45,21 @@ impl AuthorizationServer {
         &self,
         token: &str,
     ) -> Result<Option<AccessTokenRecord>, ContextError> {
+        let live = self.live_access_token(token).await?;
+        Ok(live.map(|(record, _)| record))
+    }
+
+    /// A live access token and its client.
+    pub(crate) async fn live_access_token(
+        &self,
+        token: &str,
+    ) -> Result<Option<(AccessTokenRecord, Client)>, ContextError> {
         let record = self.access_tokens().get(&TokenHash::of(token)).await?;
-        match record.filter(|record| self.now() < record.expires_at) {
-            Some(record) if self.client(record.client_id()).await?.is_some() => Ok(Some(record)),
-            _ => Ok(None),
-        }
+        let Some(record) = record.filter(|record| self.now() < record.expires_at) else {
+            return Ok(None);
+        };
+        let client = self.client(record.client_id()).await?;
+        Ok(client.map(|client| (record, client)))
     }
 
     /// The record of a refresh token that can be used.
@@ -77,38 +89,13 @@ impl AuthorizationServer {
         let entitled = |owner: &str| client.introspects_any() || owner == client.id();
         let access = self.access_token(token).await?;
         if let Some(record) = access.filter(|record| entitled(record.client_id())) {
-            let AccessTokenRecord {
-                grant,
-                issued_at,
-                expires_at,
-                ..
-            } = record;
-            let bearer = Some("Bearer");
-            return Ok(IntrospectResponse::active(
-                self.issuer(),
-                grant,
-                bearer,
-                issued_at,
-                expires_at,
-            ));
+            return Ok(IntrospectResponse::access(self.issuer(), record));
         }
         // Only its owner learns that a refresh token lives: a resource that asks no more than
         // whether a token is active would take it for an access token.
         let refresh = self.refresh_token(token).await?;
         if let Some(record) = refresh.filter(|record| record.client_id() == client.id()) {
-            let RefreshTokenRecord {
-                grant,
-                issued_at,
-                expires_at,
-                ..
-            } = record;
-            return Ok(IntrospectResponse::active(
-                self.issuer(),
-                grant,
-                None,
-                issued_at,
-                expires_at,
-            ));
+            return Ok(IntrospectResponse::refresh(self.issuer(), record));
         }
         Ok(IntrospectResponse::inactive())
     }

@@ -21,6 +21,7 @@ impl AuthorizationServer {
                 client: &client,
                 parameters: &parameters,
                 source: request.extensions().get::<Source>().copied(),
+                jkt: self.dpop_at_token_endpoint(request, &client).await?,
             };
             request.grant().await
         })

@@ -3,7 +3,7 @@
 use super::{GrantType, TokenRequest};
 use crate::{
     AuthorizationCodeRecord, AuthorizationServer, ContextError, OAuthError, TokenHash,
-    TokenResponse, pkce,
+    TokenResponse, issue::TokenWishes, pkce,
 };
 
 pub(super) async fn grant(request: TokenRequest<'_>) -> Result<TokenResponse, OAuthError> {
@@ -43,14 +43,22 @@ pub(super) async fn grant(request: TokenRequest<'_>) -> Result<TokenResponse, OA
     {
         return Err(refused());
     }
-    let mut grant = record.grant.clone();
-    grant.audience = server.requested_audience(request.parameters, grant.audience)?;
+    // RFC 9449 §10: the code is of use to that key only.
+    if record.dpop_jkt.is_some() && record.dpop_jkt != request.jkt {
+        return Err(refused());
+    }
+    let grant = record.grant.clone();
+    let wishes = TokenWishes {
+        nonce: record.nonce.as_deref(),
+        ..request.wishes(&grant.audience)?
+    };
 
     if !server.authorization_codes().consume(&hash).await? {
         return Err(replayed(server, &hash, &record).await?);
     }
     let grant_type = GrantType::AuthorizationCode;
-    let tokens = server.issue_tokens(request.client, grant_type, grant).await;
+    let tokens = server.issue_tokens(request.client, grant_type, grant, wishes);
+    let tokens = tokens.await;
     // Nothing was stored, so the retry that is advised must find the code as it was.
     if tokens.is_err()
         && let Err(error) = server.authorization_codes().release(&hash).await

@@ -6,8 +6,10 @@ use crate::{OAuthError, TokenResponse};
 pub(super) async fn grant(request: TokenRequest<'_>) -> Result<TokenResponse, OAuthError> {
     let server = request.server;
     let scope = server.requested_scope(request.client, request.parameters)?;
-    let audience = server.requested_audience(request.parameters, None)?;
-    let grant = server.new_grant(request.client, None, scope, audience)?;
+    let wishes = request.wishes(&[])?;
+    let grant = server.new_grant(request.client, None, scope, wishes.audience.clone())?;
     let grant_type = GrantType::ClientCredentials;
-    server.issue_tokens(request.client, grant_type, grant).await
+    server
+        .issue_tokens(request.client, grant_type, grant, wishes)
+        .await
 }

@@ -34,12 +34,14 @@ pub(super) async fn grant(request: TokenRequest<'_>) -> Result<TokenResponse, OA
             {
                 return Err(unknown());
             }
+            let wishes = request.wishes(record.audience())?;
             let (approved, used) = (DeviceStatus::Approved, DeviceStatus::Used);
             if !turn(server, &hash, approved, used).await? {
                 return Err(replayed(server, &hash, &record).await?);
             }
             let grant_type = GrantType::DeviceCode;
-            let tokens = server.issue_tokens(client, grant_type, record.grant).await;
+            let tokens = server.issue_tokens(client, grant_type, record.grant, wishes);
+            let tokens = tokens.await;
             // Nothing was stored, so the retry that is advised must find the code as it was.
             if tokens.is_err()
                 && let Err(error) = turn(server, &hash, used, approved).await

@@ -11,7 +11,7 @@ pub(super) async fn grant(request: TokenRequest<'_>) -> Result<TokenResponse, OA
     let password = request.required("password", "password is missing")?;
     let password = SecretString::from(password);
     let scope = server.requested_scope(request.client, request.parameters)?;
-    let audience = server.requested_audience(request.parameters, None)?;
+    let wishes = request.wishes(&[])?;
 
     let refused = || OAuthError::invalid_grant("the user name or the password is wrong");
     if password.expose_secret().len() > MAX_SECRET {
@@ -29,7 +29,11 @@ pub(super) async fn grant(request: TokenRequest<'_>) -> Result<TokenResponse, OA
     server.attempt_succeeded(&attempt);
 
     server.check_subject(&subject).await?;
-    let grant = server.new_grant(request.client, Some(&subject), scope, audience)?;
+    let audience = wishes.audience.clone();
+    let mut grant = server.new_grant(request.client, Some(&subject), scope, audience)?;
+    grant.auth_time = Some(server.now());
     let grant_type = GrantType::Password;
-    server.issue_tokens(request.client, grant_type, grant).await
+    server
+        .issue_tokens(request.client, grant_type, grant, wishes)
+        .await
 }

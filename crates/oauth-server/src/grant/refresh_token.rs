@@ -28,19 +28,26 @@ pub(super) async fn grant(request: TokenRequest<'_>) -> Result<TokenResponse, OA
         return Err(refused());
     }
 
+    // RFC 9449 §5: stolen from a public client, it is of no use without the key.
+    if record.jkt.is_some() && record.jkt != request.jkt {
+        return Err(refused());
+    }
+
     let mut grant = record.grant.clone();
     grant.scope = narrowed_scope(&record, request.parameters)?;
-    grant.audience = server.requested_audience(request.parameters, grant.audience)?;
-    let (access_token, access) = server.new_access_token(client, GrantType::RefreshToken, grant)?;
+    let wishes = request.wishes(&grant.audience)?;
+    let grant_type = GrantType::RefreshToken;
+    let (access_token, access) = server.new_access_token(client, grant_type, grant, &wishes)?;
     let (refresh_token, successor) = match client.refresh_rotation() {
         RefreshRotation::Keep => (token.to_owned(), None),
         RefreshRotation::Rotate | RefreshRotation::OneTime => {
-            let (successor, stored) =
-                server.new_refresh_token(client, record.grant.clone(), record.expires_at)?;
+            let (grant, end) = (record.grant.clone(), record.expires_at);
+            let (successor, stored) = server.new_refresh_token(client, grant, end, wishes.jkt)?;
             (successor, Some(stored))
         }
     };
-    let answer = TokenResponse::new(access_token, &access, Some(refresh_token));
+    let id_token = server.new_id_token(&access_token, &access, None)?;
+    let answer = TokenResponse::new(access_token, &access, Some(refresh_token), id_token);
     match server
         .access_tokens()
         .rotate(&hash, access, successor)

@@ -202,7 +202,8 @@ mod tests {
             client_id: "client".into(),
             subject: None,
             scope: Scope::default(),
-            audience: None,
+            audience: Vec::new(),
+            auth_time: None,
         }
     }
 
@@ -212,6 +213,7 @@ mod tests {
             grant: grant(),
             issued_at: NOW,
             expires_at: NOW + END,
+            jkt: None,
         }
     }
 
@@ -222,6 +224,7 @@ mod tests {
             issued_at: NOW,
             expires_at: NOW + END,
             consumed: false,
+            jkt: None,
         }
     }
 

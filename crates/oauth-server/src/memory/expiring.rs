@@ -46,6 +46,10 @@ impl<K: Clone + Eq + Hash + Ord, V> Expiring<K, V> {
         Some(value)
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         self.entries.iter().map(|(key, (_, value))| (key, value))
     }

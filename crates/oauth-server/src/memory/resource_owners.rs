@@ -8,9 +8,10 @@ use std::{
 
 use async_trait::async_trait;
 use secrecy::SecretString;
+use serde_json::{Map, Value};
 
 use crate::{
-    BuildError, ContextError, ResourceOwners, SecretCost, SecretHash, Verifier, guard::lock,
+    BuildError, ContextError, ResourceOwners, Scope, SecretCost, SecretHash, Verifier, guard::lock,
 };
 
 #[derive(Default)]
@@ -19,6 +20,8 @@ struct Owners {
     passwords: BTreeMap<String, (String, SecretHash)>,
     /// Subjects whose grants have ended.
     removed: BTreeSet<String>,
+    /// What is told about a subject.
+    claims: BTreeMap<String, Map<String, Value>>,
 }
 
 /// People and their passwords in memory, the passwords hashed with argon2id.
@@ -64,6 +67,11 @@ impl MemoryResourceOwners {
         Ok(())
     }
 
+    /// What the userinfo endpoint tells about a subject, as far as the scope goes.
+    pub fn set_claims(&self, subject: impl Into<String>, claims: Map<String, Value>) {
+        lock(&self.owners).claims.insert(subject.into(), claims);
+    }
+
     /// Removes a person; their grants cannot be refreshed any more.
     pub fn remove(&self, username: &str) -> bool {
         let mut owners = lock(&self.owners);
@@ -107,5 +115,10 @@ impl ResourceOwners for MemoryResourceOwners {
 
     async fn is_active(&self, subject: &str) -> Result<bool, ContextError> {
         Ok(!lock(&self.owners).removed.contains(subject))
+    }
+
+    async fn claims(&self, subject: &str, _: &Scope) -> Result<Map<String, Value>, ContextError> {
+        let claims = lock(&self.owners).claims.get(subject).cloned();
+        Ok(claims.unwrap_or_default())
     }
 }

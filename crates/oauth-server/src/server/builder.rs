@@ -2,17 +2,21 @@
 
 use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 
+use secrecy::SecretString;
 use url::Url;
 
 use super::{AuthorizationServer, Settings};
 use crate::{
     AccessTokens, AuthorizationCodes, BasicEncoding, BuildError, Clients, Clock, DeviceCodes,
-    GrantType, OsRandom, Random, ResourceOwners, SecretCost, SystemClock, TokenFormat, UrlSafe,
+    GrantType, JwtIds, OsRandom, Random, ResourceOwners, SecretCost, SigningKeys, SystemClock,
+    TokenFormat, UrlSafe,
     client::{check_access_token_lifetime, check_refresh_token_lifetime, is_loopback},
+    dpop::Nonces,
     memory::{
         MemoryAccessTokens, MemoryAuthorizationCodes, MemoryClients, MemoryDeviceCodes,
-        MemoryResourceOwners,
+        MemoryJwtIds, MemoryResourceOwners,
     },
+    resource::is_resource,
     secret::Verifier,
     throttle::Throttle,
 };
@@ -30,12 +34,19 @@ pub struct AuthorizationServerBuilder {
     authorization_codes: Option<Arc<dyn AuthorizationCodes>>,
     device_codes: Option<Arc<dyn DeviceCodes>>,
     resource_owners: Option<Arc<dyn ResourceOwners>>,
+    jwt_ids: Option<Arc<dyn JwtIds>>,
+    signing_keys: Option<SigningKeys>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     token_format: Arc<dyn TokenFormat>,
     grant_types: BTreeSet<GrantType>,
     resources: BTreeSet<String>,
+    jwt_access_tokens: bool,
+    token_endpoint_audience: bool,
+    require_dpop_nonce: bool,
+    dpop_nonce_secret: Option<SecretString>,
     access_token_lifetime: Duration,
+    id_token_lifetime: Duration,
     refresh_token_lifetime: Duration,
     authorization_code_lifetime: Duration,
     device_code_lifetime: Duration,
@@ -72,12 +83,19 @@ impl AuthorizationServerBuilder {
             authorization_codes: None,
             device_codes: None,
             resource_owners: None,
+            jwt_ids: None,
+            signing_keys: None,
             clock: Arc::new(SystemClock),
             random: Arc::new(OsRandom),
             token_format: Arc::new(UrlSafe),
             grant_types: without_password.collect(),
             resources: BTreeSet::new(),
+            jwt_access_tokens: false,
+            token_endpoint_audience: false,
+            require_dpop_nonce: false,
+            dpop_nonce_secret: None,
             access_token_lifetime: 60 * MINUTE,
+            id_token_lifetime: 60 * MINUTE,
             refresh_token_lifetime: 30 * DAY,
             authorization_code_lifetime: MINUTE,
             device_code_lifetime: 30 * MINUTE,
@@ -102,8 +120,26 @@ impl AuthorizationServerBuilder {
         authorization_codes: Arc<dyn AuthorizationCodes> => Some(authorization_codes);
         /// Where device codes are kept.
         device_codes: Arc<dyn DeviceCodes> => Some(device_codes);
-        /// The people of the password grant.
+        /// The people of the password grant, and what userinfo tells about them.
         resource_owners: Arc<dyn ResourceOwners> => Some(resource_owners);
+        /// Where the ids of used client assertions and DPoP proofs are kept.
+        jwt_ids: Arc<dyn JwtIds> => Some(jwt_ids);
+        /// What signs tokens. With keys the server publishes them at `/jwks`, gives ID tokens to
+        /// clients that ask for the scope `openid`, and has `/userinfo` (OpenID Connect Core).
+        signing_keys: SigningKeys => Some(signing_keys);
+        /// Whether access tokens are JWTs (RFC 9068), which resources can read by themselves;
+        /// false by default. They are stored and can be revoked all the same, but a resource
+        /// that does not ask will not notice.
+        jwt_access_tokens: bool => jwt_access_tokens;
+        /// Whether client assertions may name the token endpoint as their audience, as older
+        /// clients do, and not only the issuer; false by default.
+        token_endpoint_audience: bool => token_endpoint_audience;
+        /// Whether every DPoP proof needs a nonce of the server (RFC 9449 §8), so that none can
+        /// be made in advance; false by default. A nonce is good for 5 minutes.
+        require_dpop_nonce: bool => require_dpop_nonce;
+        /// What DPoP nonces are made with; random by default. Servers that answer for the same
+        /// clients share it.
+        dpop_nonce_secret: SecretString => Some(dpop_nonce_secret);
         /// What tells the time.
         clock: Arc<dyn Clock> => clock;
         /// What tokens and codes are made of.
@@ -115,6 +151,8 @@ impl AuthorizationServerBuilder {
         /// How long refresh tokens live, rotations included; 30 days by default, at most 36 500,
         /// in whole seconds.
         refresh_token_lifetime: Duration => refresh_token_lifetime;
+        /// How long ID tokens live; 1 hour by default, at most a day.
+        id_token_lifetime: Duration => id_token_lifetime;
         /// How long authorization codes live; 60 seconds by default, at most 10 minutes.
         authorization_code_lifetime: Duration => authorization_code_lifetime;
         /// How long device codes live; 30 minutes by default.
@@ -190,6 +228,14 @@ impl AuthorizationServerBuilder {
                 whole(self.authorization_code_lifetime, 10 * MINUTE),
             ),
             (
+                "the lifetime of ID tokens",
+                whole(self.id_token_lifetime, DAY),
+            ),
+            (
+                "the signing keys for JWT access tokens",
+                self.signing_keys.is_some() || !self.jwt_access_tokens,
+            ),
+            (
                 "the lifetime of device codes",
                 whole(self.device_code_lifetime, DAY),
             ),
@@ -230,12 +276,21 @@ impl AuthorizationServerBuilder {
                 .device_codes
                 .unwrap_or_else(|| Arc::new(MemoryDeviceCodes::new())),
             resource_owners,
+            jwt_ids: self
+                .jwt_ids
+                .unwrap_or_else(|| Arc::new(MemoryJwtIds::new())),
+            signing_keys: self.signing_keys,
             clock: self.clock,
             random: self.random,
             token_format: self.token_format,
             grant_types: self.grant_types,
             resources: self.resources,
+            jwt_access_tokens: self.jwt_access_tokens,
+            token_endpoint_audience: self.token_endpoint_audience,
+            require_dpop_nonce: self.require_dpop_nonce,
+            dpop_nonces: Nonces::new(self.dpop_nonce_secret),
             access_token_lifetime: self.access_token_lifetime,
+            id_token_lifetime: self.id_token_lifetime,
             refresh_token_lifetime: self.refresh_token_lifetime,
             authorization_code_lifetime: self.authorization_code_lifetime,
             device_code_lifetime: self.device_code_lifetime,
@@ -272,11 +327,6 @@ fn is_issuer(issuer: &str) -> bool {
     // A router would read these as patterns, and axum's panics at some.
     let literal = |segment: &str| !segment.starts_with([':', '*']);
     safe && anonymous && url.path().split('/').all(literal) && !issuer.contains(['?', '#'])
-}
-
-/// RFC 8707 §2.
-fn is_resource(resource: &str) -> bool {
-    Url::parse(resource).is_ok_and(|url| url.fragment().is_none())
 }
 
 #[cfg(test)]

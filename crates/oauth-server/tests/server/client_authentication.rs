@@ -139,7 +139,7 @@ async fn one_mechanism_only() {
         assert_refused(world.server.token(&request).await, 401, InvalidClient);
     }
     let assertion = form(&[GRANT, ("client_id", "app"), assertion]);
-    assert_refused(world.server.token(&assertion).await, 401, InvalidClient);
+    assert_refused(world.server.token(&assertion).await, 400, InvalidRequest);
 }
 
 #[tokio::test]

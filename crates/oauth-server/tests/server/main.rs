@@ -7,14 +7,20 @@
 )]
 
 mod authorization_code;
+mod client_assertion;
 mod client_authentication;
 mod client_settings;
 mod contexts;
 mod device_code;
-
+mod dpop;
+mod jws;
+mod openid;
 mod password;
+mod protected_resource;
 mod refresh_token;
+mod resource_indicators;
 mod revoke_and_introspect;
+mod signed_access_token;
 mod support;
 mod token_endpoint;
 mod wire;

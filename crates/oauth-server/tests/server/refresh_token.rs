@@ -179,5 +179,5 @@ async fn a_limited_grant_stays_limited() {
         .access_token(token.access_token())
         .await
         .unwrap();
-    assert_eq!(record.unwrap().audience(), Some("https://a.example"));
+    assert_eq!(record.unwrap().audience(), ["https://a.example"]);
 }

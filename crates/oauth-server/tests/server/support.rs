@@ -9,8 +9,8 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use http::Request;
 use oauth_server::{
-    AuthorizationServer, AuthorizationServerBuilder, Client, ClientBuilder, ErrorCode, GrantType,
-    ManualClock, OAuthError, SecretCost, TokenResponse,
+    AuthorizationServer, AuthorizationServerBuilder, Client, ClientBuilder, Clock, ErrorCode,
+    GrantType, ManualClock, OAuthError, SecretCost, TokenResponse,
     memory::{
         MemoryAccessTokens, MemoryAuthorizationCodes, MemoryClients, MemoryDeviceCodes,
         MemoryResourceOwners,
@@ -114,6 +114,29 @@ impl World {
         self.token(&fields).await
     }
 
+    /// A code of `client` that `person-1` consented to, with more parameters in the request.
+    pub(crate) async fn code(&self, client: &str, more: &[(&str, &str)]) -> String {
+        let query = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs([
+                ("response_type", "code"),
+                ("client_id", client),
+                ("code_challenge", CHALLENGE),
+                ("code_challenge_method", "S256"),
+            ])
+            .extend_pairs(more)
+            .finish();
+        let request = Request::get(format!("/authorize?{query}"));
+        let request = request.body(Bytes::new()).unwrap();
+        let request = self.server.preauthorize(&request).await.unwrap();
+        let consent = self.server.authorize(&request, "person-1").await.unwrap();
+        consent.code().to_owned()
+    }
+
+    pub(crate) fn now(&self) -> u64 {
+        let now = self.clock.now().duration_since(SystemTime::UNIX_EPOCH);
+        now.unwrap().as_secs()
+    }
+
     /// Tokens of a person, from the password grant.
     pub(crate) async fn login(&self) -> TokenResponse {
         let fields = [
@@ -139,6 +162,15 @@ pub(crate) fn form(fields: &[(&str, &str)]) -> Request<Bytes> {
         .extend_pairs(fields)
         .finish();
     raw(&body)
+}
+
+/// What redeems a code of [`World::code`].
+pub(crate) fn redemption(code: &str) -> [(&str, &str); 3] {
+    [
+        ("grant_type", "authorization_code"),
+        ("code", code),
+        ("code_verifier", VERIFIER),
+    ]
 }
 
 pub(crate) fn raw(body: &str) -> Request<Bytes> {

@@ -156,10 +156,7 @@ async fn resources() {
     assert_refused(several, 400, InvalidTarget);
     let token = world.token(&[GOOD[0], a]).await.unwrap();
     let record = world.server.access_token(token.access_token()).await;
-    assert_eq!(
-        record.unwrap().unwrap().audience(),
-        Some("https://a.example")
-    );
+    assert_eq!(record.unwrap().unwrap().audience(), ["https://a.example"]);
 }
 
 #[tokio::test]

@@ -1,0 +1,56 @@
+//! With what is signed.
+
+use std::{fmt, str::FromStr};
+
+use jsonwebtoken::Algorithm;
+
+use crate::BuildError;
+
+/// A signature algorithm with a public key (RFC 7518 §3.1, RFC 8037).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum SigningAlgorithm {
+    /// `ES256`: ECDSA on P-256
+    Es256,
+    /// `RS256`: RSASSA-PKCS1-v1_5, keys of 2048 bits and more
+    Rs256,
+    /// `EdDSA`, on Ed25519
+    EdDsa,
+}
+
+impl SigningAlgorithm {
+    pub(crate) const ALL: [Self; 3] = [Self::Es256, Self::Rs256, Self::EdDsa];
+
+    /// The value of `alg`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Es256 => "ES256",
+            Self::Rs256 => "RS256",
+            Self::EdDsa => "EdDSA",
+        }
+    }
+
+    pub(super) fn backend(self) -> Algorithm {
+        match self {
+            Self::Es256 => Algorithm::ES256,
+            Self::Rs256 => Algorithm::RS256,
+            Self::EdDsa => Algorithm::EdDSA,
+        }
+    }
+}
+
+/// The inverse of its `Display`.
+impl FromStr for SigningAlgorithm {
+    type Err = BuildError;
+
+    fn from_str(name: &str) -> Result<Self, BuildError> {
+        let named = Self::ALL.into_iter().find(|it| it.as_str() == name);
+        named.ok_or(BuildError::Setting("a signing algorithm"))
+    }
+}
+
+impl fmt::Display for SigningAlgorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
