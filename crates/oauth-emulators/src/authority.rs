@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{Method, Request};
 use oauth_server::memory::{
-    MemoryAccessTokens, MemoryAuthorizationCodes, MemoryClients, MemoryDeviceCodes,
+    MemoryAccessTokens, MemoryAuthorizationCodes, MemoryClients, MemoryDeviceCodes, MemoryJwtIds,
     MemoryResourceOwners,
 };
 use oauth_server::{
@@ -54,12 +54,16 @@ pub(crate) struct Authority {
 }
 
 /// A code that somebody consented to (RFC 6749 §4.1.1).
+#[derive(Default)]
 pub(crate) struct CodeRequest<'r> {
     pub(crate) client_id: &'r str,
     pub(crate) redirect_uri: &'r str,
     pub(crate) scope: Option<&'r str>,
     pub(crate) code_challenge: Option<&'r str>,
     pub(crate) code_challenge_method: Option<&'r str>,
+    pub(crate) nonce: Option<&'r str>,
+    pub(crate) resource: Option<&'r str>,
+    pub(crate) dpop_jkt: Option<&'r str>,
     pub(crate) username: &'r str,
 }
 
@@ -85,6 +89,14 @@ impl Authority {
     ) -> Result<Self, BuildError> {
         let owners = MemoryResourceOwners::new(SecretCost::LOW)?;
         owners.insert(USER, user_subject, USER)?;
+        let claims = [
+            ("preferred_username", json!(USER)),
+            ("name", json!("Demo User")),
+            ("email", json!("demo@example.com")),
+            ("email_verified", json!(true)),
+        ];
+        let claims = claims.map(|(claim, value)| (claim.to_owned(), value));
+        owners.set_claims(user_subject, claims.into_iter().collect());
         let registry = Arc::new(Reachable::new(MemoryClients::new()));
         let tokens = Arc::new(Reachable::new(MemoryAccessTokens::new()));
         let codes = Arc::new(Reachable::new(MemoryAuthorizationCodes::new()));
@@ -95,6 +107,7 @@ impl Authority {
             .authorization_codes(codes.clone())
             .device_codes(devices.clone())
             .resource_owners(Arc::new(Reachable::new(owners)))
+            .jwt_ids(Arc::new(Reachable::new(MemoryJwtIds::new())))
             .clock(Arc::new(setup.clock.clone()))
             .secret_cost(SecretCost::LOW);
         let authority = Self {
@@ -197,7 +210,10 @@ impl Authority {
             .set("redirect_uri", wanted.redirect_uri)
             .set_some("scope", wanted.scope)
             .set_some("code_challenge", wanted.code_challenge)
-            .set_some("code_challenge_method", wanted.code_challenge_method);
+            .set_some("code_challenge_method", wanted.code_challenge_method)
+            .set_some("nonce", wanted.nonce)
+            .set_some("resource", wanted.resource)
+            .set_some("dpop_jkt", wanted.dpop_jkt);
         let refused = |error: AuthorizeError| error.error().clone();
         let request = get("/authorize", &query);
         let asked = self.server.preauthorize(&request).await.map_err(refused)?;

@@ -1,8 +1,9 @@
 //! The clients an emulator knows.
 
-use oauth_server::{BuildError, ClientBuilder, RefreshRotation, SecretCost};
+use oauth_server::{BuildError, ClientBuilder, Jwks, RefreshRotation, SecretCost};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 use std::time::Duration;
 
 /// A client of an emulator: an addition to the demo set-up, or a change to one of its clients.
@@ -31,6 +32,13 @@ pub struct Client {
     scopes: Option<Vec<String>>,
     pub(crate) access_token_seconds: Option<u64>,
     refresh_token_seconds: Option<u64>,
+    jwks: Option<Value>,
+    #[serde(default, deserialize_with = "secret")]
+    assertion_secret: Option<SecretString>,
+    assertion_algorithms: Option<Vec<String>>,
+    jwt_access_tokens: Option<bool>,
+    dpop_bound_access_tokens: Option<bool>,
+    require_dpop_nonce: Option<bool>,
 }
 
 impl Client {
@@ -49,6 +57,12 @@ impl Client {
             scopes: None,
             access_token_seconds: None,
             refresh_token_seconds: None,
+            jwks: None,
+            assertion_secret: None,
+            assertion_algorithms: None,
+            jwt_access_tokens: None,
+            dpop_bound_access_tokens: None,
+            require_dpop_nonce: None,
         }
     }
 
@@ -110,8 +124,49 @@ impl Client {
         self
     }
 
+    /// Confidential, with these public keys (a JWK set) for its assertions: `private_key_jwt`
+    /// (RFC).
+    #[must_use]
+    pub fn jwks(mut self, jwks: Value) -> Self {
+        self.public = Some(false);
+        self.jwks = Some(jwks);
+        self
+    }
+
+    /// Confidential, with this secret of at least 32 bytes for its assertions:
+    /// `client_secret_jwt` (RFC).
+    #[must_use]
+    pub fn assertion_secret(mut self, assertion_secret: &str) -> Self {
+        self.public = Some(false);
+        self.assertion_secret = Some(assertion_secret.into());
+        self
+    }
+
+    /// Whether its access tokens are signed JWTs, as RFC 9068 has them (RFC).
+    #[must_use]
+    pub fn jwt_access_tokens(mut self, jwt: bool) -> Self {
+        self.jwt_access_tokens = Some(jwt);
+        self
+    }
+
+    /// Whether it gets no tokens without a DPoP proof, as RFC 9449 §5.2 has it (RFC).
+    #[must_use]
+    pub fn dpop_bound_access_tokens(mut self, bound: bool) -> Self {
+        self.dpop_bound_access_tokens = Some(bound);
+        self
+    }
+
+    /// Whether its DPoP proofs need a nonce, as RFC 9449 §8 has it (RFC).
+    #[must_use]
+    pub fn require_dpop_nonce(mut self, require: bool) -> Self {
+        self.require_dpop_nonce = Some(require);
+        self
+    }
+
     pub(crate) fn is_public(&self) -> bool {
-        self.public.unwrap_or(self.client_secret.is_none())
+        let has_credentials =
+            self.client_secret.is_some() || self.jwks.is_some() || self.assertion_secret.is_some();
+        self.public.unwrap_or(!has_credentials)
     }
 
     pub(crate) fn exposed_secret(&self) -> Option<&str> {
@@ -145,6 +200,14 @@ impl Client {
             scopes: change.scopes.or(self.scopes),
             access_token_seconds: change.access_token_seconds.or(self.access_token_seconds),
             refresh_token_seconds: change.refresh_token_seconds.or(self.refresh_token_seconds),
+            jwks: change.jwks.or(self.jwks),
+            assertion_secret: change.assertion_secret.or(self.assertion_secret),
+            assertion_algorithms: change.assertion_algorithms.or(self.assertion_algorithms),
+            jwt_access_tokens: change.jwt_access_tokens.or(self.jwt_access_tokens),
+            dpop_bound_access_tokens: change
+                .dpop_bound_access_tokens
+                .or(self.dpop_bound_access_tokens),
+            require_dpop_nonce: change.require_dpop_nonce.or(self.require_dpop_nonce),
         }
     }
 
@@ -157,9 +220,9 @@ impl Client {
         let mut builder = provider(oauth_server::Client::builder(&self.client_id))
             .secret_cost(SecretCost::LOW)
             .disabled(self.disabled.unwrap_or(false));
-        builder = match self.exposed_secret() {
-            Some(secret) if !self.is_public() => builder.weak_secret(secret),
-            _ => builder.public(),
+        builder = match self.is_public() {
+            true => builder.public(),
+            false => self.with_credentials(builder)?,
         };
         for redirect_uri in self.redirect_uris() {
             builder = builder.redirect_uri(redirect_uri);
@@ -173,10 +236,36 @@ impl Client {
         if let Some(seconds) = self.refresh_token_seconds {
             builder = builder.refresh_token_lifetime(Duration::from_secs(seconds));
         }
+        if let Some(jwt) = self.jwt_access_tokens {
+            builder = builder.jwt_access_tokens(jwt);
+        }
+        if let Some(bound) = self.dpop_bound_access_tokens {
+            builder = builder.dpop_bound_access_tokens(bound);
+        }
+        if let Some(require) = self.require_dpop_nonce {
+            builder = builder.require_dpop_nonce(require);
+        }
         if let Some(rotation) = self.rotation() {
             builder = builder.refresh_rotation(rotation);
         }
         builder.build()
+    }
+
+    fn with_credentials(&self, mut builder: ClientBuilder) -> Result<ClientBuilder, BuildError> {
+        if let Some(secret) = self.exposed_secret() {
+            builder = builder.weak_secret(secret);
+        }
+        if let Some(jwks) = &self.jwks {
+            builder = builder.jwks(Jwks::from_json(jwks)?);
+        }
+        if let Some(secret) = &self.assertion_secret {
+            builder = builder.assertion_secret(secret.clone());
+        }
+        if let Some(names) = &self.assertion_algorithms {
+            let algorithms = names.iter().map(|name| name.parse());
+            builder = builder.assertion_algorithms(algorithms.collect::<Result<Vec<_>, _>>()?);
+        }
+        Ok(builder)
     }
 
     /// How its refresh tokens rotate, if it was said.

@@ -10,10 +10,11 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use oauth_server::{
     AccessTokenRecord, AccessTokens, AuthorizationCodeRecord, AuthorizationCodes, Clients,
-    ContextError, DeviceCodeRecord, DeviceCodes, GrantId, RefreshTokenRecord, ResourceOwners,
-    Rotation, TokenHash,
+    ContextError, DeviceCodeRecord, DeviceCodes, GrantId, JwtIds, RefreshTokenRecord,
+    ResourceOwners, Rotation, Scope, TokenHash,
 };
 use secrecy::SecretString;
+use serde_json::{Map, Value};
 
 use crate::guard::lock;
 
@@ -250,5 +251,27 @@ impl<T: ResourceOwners> ResourceOwners for Reachable<T> {
     async fn is_active(&self, subject: &str) -> Result<bool, ContextError> {
         reachable().await?;
         self.inner.is_active(subject).await
+    }
+
+    async fn claims(
+        &self,
+        subject: &str,
+        scope: &Scope,
+    ) -> Result<Map<String, Value>, ContextError> {
+        reachable().await?;
+        self.inner.claims(subject, scope).await
+    }
+}
+
+#[async_trait]
+impl<T: JwtIds> JwtIds for Reachable<T> {
+    async fn consume(
+        &self,
+        id: &TokenHash,
+        until: SystemTime,
+        now: SystemTime,
+    ) -> Result<bool, ContextError> {
+        reachable().await?;
+        self.inner.consume(id, until, now).await
     }
 }

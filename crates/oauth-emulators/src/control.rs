@@ -59,6 +59,12 @@ async fn carry_out(core: &Core, request: &Request<Bytes>) -> Result<Response<Byt
             let now = core.setup.clock.epoch_seconds();
             return Ok(json(StatusCode::OK, &json!({"now": now})));
         }
+        (&Method::POST, "keys") => {
+            let Keys { algorithm, keep } = parse(body)?;
+            let rotated = facade.rotate_key(&algorithm, keep);
+            let kid = rotated.map_err(|error| Refusal::bad(error.to_string()))?;
+            return Ok(json(StatusCode::OK, &json!({"kid": kid})));
+        }
         (&Method::POST, "switches") => {
             core.setup
                 .switches
@@ -126,6 +132,9 @@ struct Codes {
     scope: Option<String>,
     code_challenge: Option<String>,
     code_challenge_method: Option<String>,
+    nonce: Option<String>,
+    resource: Option<String>,
+    dpop_jkt: Option<String>,
     username: Option<String>,
 }
 
@@ -137,6 +146,9 @@ impl Codes {
             scope: self.scope.as_deref(),
             code_challenge: self.code_challenge.as_deref(),
             code_challenge_method: self.code_challenge_method.as_deref(),
+            nonce: self.nonce.as_deref(),
+            resource: self.resource.as_deref(),
+            dpop_jkt: self.dpop_jkt.as_deref(),
             username: self.username.as_deref().unwrap_or(USER),
         }
     }
@@ -148,6 +160,14 @@ struct Devices {
     user_code: String,
     action: DeviceAction,
     username: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Keys {
+    algorithm: String,
+    #[serde(default)]
+    keep: usize,
 }
 
 #[derive(Deserialize)]

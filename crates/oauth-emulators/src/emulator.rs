@@ -145,6 +145,16 @@ impl Emulator {
         Ok(self.core.facade().await.put_client(client)?)
     }
 
+    /// From now on a new key signs, with `ES256`, `RS256` or `EdDSA`; of the others, `keep` stay
+    /// published, the youngest first (RFC). Gives the id of the new one (`kid`).
+    ///
+    /// # Errors
+    ///
+    /// When there is no such algorithm, or the provider signs nothing.
+    pub async fn rotate_key(&self, algorithm: &str, keep: usize) -> Result<String, Error> {
+        Ok(self.core.facade().await.rotate_key(algorithm, keep)?)
+    }
+
     /// Scripts what the next requests meet, in the JSON of `POST /_control/faults`.
     ///
     /// # Errors

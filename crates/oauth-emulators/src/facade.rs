@@ -22,6 +22,14 @@ pub(crate) trait Facade: Send + Sync {
     fn put_client(&self, change: Client) -> Result<(), BuildError> {
         self.authority().put_client(change)
     }
+
+    /// From now on a new key signs; of the others, so many stay published, the youngest first.
+    /// Gives the id of the new one.
+    fn rotate_key(&self, algorithm: &str, keep: usize) -> Result<String, BuildError> {
+        let _ = (algorithm, keep);
+        // This provider signs nothing.
+        Err(BuildError::Key)
+    }
 }
 
 /// Which provider.

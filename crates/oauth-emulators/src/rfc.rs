@@ -1,5 +1,5 @@
 //! A server that keeps to the RFCs: oauth-server's own router, with a person who says yes at the
-//! authorization endpoint, and userinfo.
+//! authorization endpoint.
 
 use std::time::Duration;
 
@@ -10,15 +10,14 @@ use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use oauth_server::{
-    AuthorizeError, BuildError, ClientAuthenticationMethod, GrantType, RefreshRotation,
-    RfcApplication, SecretCost,
+    AuthorizeError, BuildError, ClientAuthenticationMethod, GrantType, OsRandom, RefreshRotation,
+    RfcApplication, SecretCost, SigningAlgorithm, SigningKey, SigningKeys,
 };
-use serde_json::json;
 use tower_service::Service;
 
 use crate::authority::{Authority, Setup};
 use crate::facade::Facade;
-use crate::params::{Params, authorization};
+use crate::params::Params;
 use crate::switches::Switches;
 use crate::{Client, reply};
 
@@ -29,11 +28,22 @@ pub(crate) const ENDPOINTS: &[(&str, &str)] = &[
     ("revoke", "/revoke"),
     ("device", "/device_authorization"),
     ("userinfo", "/userinfo"),
+    ("jwks", "/jwks"),
     ("metadata", METADATA),
+    ("discovery", DISCOVERY),
 ];
 
 const METADATA: &str = "/.well-known/oauth-authorization-server";
-const SCOPES: [&str; 5] = ["read", "write", "admin", "openid", "offline_access"];
+const DISCOVERY: &str = "/.well-known/openid-configuration";
+const SCOPES: [&str; 7] = [
+    "read",
+    "write",
+    "admin",
+    "openid",
+    "profile",
+    "email",
+    "offline_access",
+];
 
 /// The demo user; the name of a client it must not be (RFC 9700 §4.15).
 const SUBJECT: &str = "demo-user";
@@ -43,7 +53,7 @@ const OLD_SECRET: Duration = Duration::from_secs(3600);
 
 pub(crate) struct Rfc {
     authority: Authority,
-    base_url: String,
+    keys: SigningKeys,
     switches: Switches,
     router: Router,
 }
@@ -53,11 +63,15 @@ impl Rfc {
         let base_url = &setup.base_url;
         let device = format!("{base_url}/device");
         let authorize = format!("{base_url}/authorize");
+        let key = SigningKey::generate(SigningAlgorithm::Es256, &OsRandom)?;
+        let keys = SigningKeys::new([key])?;
+        let signing_keys = keys.clone();
         let authority = Authority::new(setup, base_url, SUBJECT, seeds(), register, |server| {
             server
                 .grant_types(every_grant())
                 .verification_uri(device)
-                .resources(["https://api.example"])
+                .resources(["https://api.example", "https://other-api.example"])
+                .signing_keys(signing_keys)
                 .authorization_endpoint(authorize)
         })?;
         let rotating = |secrets: &[&str]| {
@@ -73,7 +87,7 @@ impl Rfc {
         Ok(Self {
             router: authority.server.clone().into_router(RfcApplication),
             authority,
-            base_url: base_url.clone(),
+            keys,
             switches: setup.switches.clone(),
         })
     }
@@ -90,7 +104,6 @@ impl Rfc {
 
     fn metadata(&self) -> Response<Bytes> {
         let mut document = self.authority.server.metadata();
-        document["userinfo_endpoint"] = format!("{}/userinfo", self.base_url).into();
         document["scopes_supported"] = SCOPES.into_iter().collect();
         reply::json(StatusCode::OK, &document)
     }
@@ -112,45 +125,29 @@ impl Rfc {
             }
         }
     }
-
-    /// RFC 6750 §3.1.
-    async fn userinfo(&self, request: &Request<Bytes>) -> Response<Bytes> {
-        let Some(token) = authorization(request, "Bearer").filter(|token| !token.is_empty()) else {
-            return reply::bearer_challenge(None, None);
-        };
-        let record = match self.authority.access_token(token).await {
-            Ok(Some(record)) => record,
-            Ok(None) => return reply::bearer_challenge(None, Some("invalid_token")),
-            Err(_) => return reply::empty(StatusCode::SERVICE_UNAVAILABLE),
-        };
-        match record.subject() {
-            Some(subject) => {
-                let name = self.authority.username(subject);
-                let body = json!({"sub": subject, "preferred_username": name});
-                reply::json(StatusCode::OK, &body)
-            }
-            None => {
-                let mut response = reply::bearer_challenge(None, Some("insufficient_scope"));
-                *response.status_mut() = StatusCode::FORBIDDEN;
-                response
-            }
-        }
-    }
 }
 
 #[async_trait]
 impl Facade for Rfc {
     async fn answer(&self, request: &Request<Bytes>) -> Response<Bytes> {
         match (request.method(), request.uri().path()) {
-            (&Method::GET, METADATA) => self.metadata(),
+            (&Method::GET, METADATA | DISCOVERY) => self.metadata(),
             (&Method::GET | &Method::POST, "/authorize") => self.authorize(request).await,
-            (&Method::GET | &Method::POST, "/userinfo") => self.userinfo(request).await,
             _ => self.routed(request).await,
         }
     }
 
     fn authority(&self) -> &Authority {
         &self.authority
+    }
+
+    fn rotate_key(&self, algorithm: &str, keep: usize) -> Result<String, BuildError> {
+        let new = SigningKey::generate(algorithm.parse()?, &OsRandom)?;
+        let id = new.id().to_owned();
+        let old = self.keys.keys();
+        let kept = old.iter().take(keep).cloned();
+        self.keys.replace([new].into_iter().chain(kept))?;
+        Ok(id)
     }
 }
 

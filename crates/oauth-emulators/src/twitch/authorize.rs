@@ -57,6 +57,7 @@ impl Twitch {
             code_challenge: None,
             code_challenge_method: None,
             username: USER,
+            ..CodeRequest::default()
         };
         match self.authority.mint_code(&wanted).await {
             Ok(code) => {

@@ -181,6 +181,7 @@ async fn killed_tokens_are_dead_and_the_store_holds_no_secret() {
         ("grant_type", "password"),
         ("username", "demo"),
         ("password", "demo"),
+        ("scope", "openid"),
         ("client_id", "svc"),
         ("client_secret", "svc-secret"),
     ];

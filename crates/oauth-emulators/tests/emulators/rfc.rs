@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use oauth_emulators::Emulator;
 use serde_json::json;
 
@@ -96,7 +97,7 @@ async fn a_person_consents_at_once_and_userinfo_knows_them() {
         ("client_id", "pub"),
         ("response_type", "code"),
         ("redirect_uri", redirect_uri),
-        ("scope", "openid read"),
+        ("scope", "openid profile read"),
         ("state", "s"),
         // The example of RFC 7636, appendix B.
         (
@@ -136,7 +137,8 @@ async fn a_person_consents_at_once_and_userinfo_knows_them() {
         .await;
     assert_eq!(
         unknown.header("www-authenticate"),
-        "Bearer error=\"invalid_token\""
+        "Bearer realm=\"oauth\", error=\"invalid_token\", \
+         error_description=\"the access token is not known\""
     );
     let denied = caller
         .request("GET", "/authorize")
@@ -169,4 +171,109 @@ async fn the_password_of_the_demo_user_is_taken() {
         (wrong.status, text(&wrong.json(), "error")),
         (400, "invalid_grant")
     );
+}
+
+/// A code of `demo` for these scopes, redeemed.
+async fn tokens_of_a_person(caller: &Caller<'_>, scope: &str) -> serde_json::Value {
+    let wanted = json!({
+        "redirect_uri": "https://example.com/callback", "scope": scope, "nonce": "n-0S6",
+        "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+        "code_challenge_method": "S256",
+    });
+    let code = caller.control("POST", "codes", wanted).await.ok();
+    let form = [
+        ("grant_type", "authorization_code"),
+        ("client_id", "demo"),
+        ("client_secret", "demo-secret"),
+        ("code", text(&code, "code")),
+        ("redirect_uri", "https://example.com/callback"),
+        (
+            "code_verifier",
+            "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
+        ),
+    ];
+    caller.form("/token", &form).await.ok()
+}
+
+/// A part of a JWT, its signature not looked at.
+fn part(token: &str, index: usize) -> serde_json::Value {
+    let part = token.split('.').nth(index).unwrap();
+    serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn it_is_an_openid_provider() {
+    let emulator = Emulator::rfc().start().await.unwrap();
+    let caller = Caller::new(&emulator);
+    let discovery = caller.get("/.well-known/openid-configuration").await.ok();
+    assert_eq!(
+        Some(text(&discovery, "jwks_uri").to_owned()),
+        emulator.endpoint("jwks")
+    );
+
+    let tokens = tokens_of_a_person(&caller, "openid email").await;
+    let id_token = text(&tokens, "id_token");
+    let claims = part(id_token, 1);
+    for (claim, value) in [
+        ("iss", emulator.base_url()),
+        ("aud", "demo"),
+        ("sub", "demo-user"),
+        ("nonce", "n-0S6"),
+    ] {
+        assert_eq!(claims[claim], value);
+    }
+    let plain = tokens_of_a_person(&caller, "read").await;
+    assert_eq!(plain.get("id_token"), None);
+    assert!(!text(&plain, "access_token").contains('.'));
+}
+
+#[tokio::test]
+async fn its_keys_rotate() {
+    let emulator = Emulator::rfc().start().await.unwrap();
+    let caller = Caller::new(&emulator);
+    let published = async || {
+        let keys = caller.get("/jwks").await.ok()["keys"].take();
+        let keys = keys.as_array().unwrap().iter();
+        keys.map(|key| text(key, "kid").to_owned())
+            .collect::<Vec<_>>()
+    };
+    let first = published().await;
+    let rotate = async |body| caller.control("POST", "keys", body).await;
+    let rsa = rotate(json!({"algorithm": "RS256", "keep": 1})).await.ok();
+    let rsa = text(&rsa, "kid").to_owned();
+    assert_eq!(published().await, [rsa.clone(), first[0].clone()]);
+    let tokens = tokens_of_a_person(&caller, "openid").await;
+    let header = part(text(&tokens, "id_token"), 0);
+    assert_eq!(
+        (&header["alg"], &header["kid"]),
+        (&json!("RS256"), &json!(rsa))
+    );
+
+    let next = emulator.rotate_key("EdDSA", 0).await.unwrap();
+    assert_eq!(published().await, [next]);
+    assert!(emulator.rotate_key("HS256", 0).await.is_err());
+    let twitch = Emulator::twitch().start().await.unwrap();
+    assert!(twitch.rotate_key("ES256", 0).await.is_err());
+}
+
+#[tokio::test]
+async fn a_client_may_get_signed_access_tokens() {
+    let client = oauth_emulators::Client::new("demo").jwt_access_tokens(true);
+    let emulator = Emulator::rfc().client(client).start().await.unwrap();
+    let caller = Caller::new(&emulator);
+    let tokens = tokens_of_a_person(&caller, "read").await;
+    let token = text(&tokens, "access_token");
+    assert_eq!(part(token, 0)["typ"], "at+jwt");
+    let claims = part(token, 1);
+    assert_eq!(
+        (&claims["sub"], &claims["client_id"]),
+        (&json!("demo-user"), &json!("demo"))
+    );
+    let introspect = caller
+        .request("POST", "/introspect")
+        .form(&[("token", token)]);
+    let told = send(introspect.basic_auth("rs", Some("rs-secret")))
+        .await
+        .ok();
+    assert_eq!(told["active"], true);
 }
