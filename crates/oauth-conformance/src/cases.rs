@@ -18,17 +18,22 @@ mod pushed;
 mod refresh;
 mod refusals;
 mod server;
+mod server_assertion;
 mod server_at_rest;
 mod server_authorize;
 mod server_client_authentication;
 mod server_client_credentials;
 mod server_code;
 mod server_device;
+mod server_dpop;
 mod server_guessing;
 mod server_introspection;
+mod server_jws;
 mod server_limits;
+mod server_metadata;
 mod server_origin;
 mod server_refresh;
+mod server_resource;
 mod server_revocation;
 mod server_token;
 mod server_token_answer;
@@ -72,6 +77,10 @@ pub fn all() -> Vec<Case> {
         server_introspection::CASES,
         server_revocation::CASES,
         server_device::CASES,
+        server_assertion::CASES,
+        server_dpop::CASES,
+        server_resource::CASES,
+        server_metadata::CASES,
     ]
     .concat()
 }

@@ -232,12 +232,14 @@ pub struct Server {
     pub authorization: String,
     /// Path of the metadata document.
     pub metadata: String,
+    /// Path of the userinfo endpoint, which takes access tokens with the scope `openid`.
+    pub userinfo: String,
     /// A loopback redirect URI of every client that may use the code grant. These have
     /// `http://[::1]/callback` and `https://example.com/callback`, too.
     pub redirect_uri: String,
     /// A resource that tokens can be limited to (RFC 8707).
     pub resource: String,
-    /// May use every grant; scopes `read write admin`.
+    /// May use every grant; scopes `read write admin openid`.
     pub confidential: ServerClient,
     /// Has no secret; may use the code, device and refresh grants.
     pub public: ServerClient,
@@ -274,6 +276,7 @@ impl Server {
             device_authorization: "/device_authorization".to_owned(),
             authorization: "/authorize".to_owned(),
             metadata: "/.well-known/oauth-authorization-server".to_owned(),
+            userinfo: "/userinfo".to_owned(),
             redirect_uri: "http://127.0.0.1/callback".to_owned(),
             resource: "https://api.example".to_owned(),
             confidential: ServerClient::new("svc", "svc-secret"),

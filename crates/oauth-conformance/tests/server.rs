@@ -44,7 +44,7 @@ impl Target for Rfc {
 async fn the_rfc_emulator_passes() {
     let report = Run::new(vec![Arc::new(Rfc)]).start(|_| {}).await.unwrap();
     let of_servers = [
-        "STK", "SCA", "SCC", "SRT", "SAC", "SPK", "SIN", "SRV", "SDV",
+        "STK", "SCA", "SCC", "SRT", "SAC", "SPK", "SIN", "SRV", "SDV", "SJA", "SDP", "SRS", "SMD",
     ];
     let events: Vec<_> = report
         .events
