@@ -108,20 +108,24 @@ impl AuthorizationServer {
         }
 
         let now = self.now();
-        let nonce = text("nonce").is_some_and(|nonce| self.dpop_nonces().is_live(nonce, now));
-        if expected.nonce_required && !nonce {
-            let fresh = self.dpop_nonces().fresh(self.random(), now)?;
-            return Err(OAuthError::use_dpop_nonce(fresh));
-        }
-        // A nonce tells the age by the server's own clock (RFC 9449 §11.1).
-        let clock = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let skew = (issued_at - clock.as_secs_f64()).abs();
-        if !nonce && skew > WINDOW.as_secs_f64() {
-            return Err(refused("the DPoP proof is too old or from the future"));
-        }
+        // How long the same proof could pass again.
+        let life = if expected.nonce_required {
+            // A nonce tells the age by the server's own clock (RFC 9449 §11.1).
+            if !text("nonce").is_some_and(|nonce| self.dpop_nonces().is_live(nonce, now)) {
+                let fresh = self.dpop_nonces().fresh(self.random(), now)?;
+                return Err(OAuthError::use_dpop_nonce(fresh));
+            }
+            nonce::LIFE
+        } else {
+            let clock = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+            if (issued_at - clock.as_secs_f64()).abs() >= WINDOW.as_secs_f64() {
+                return Err(refused("the DPoP proof is too old or from the future"));
+            }
+            2 * WINDOW
+        };
         let jkt = key.thumbprint();
         let id = TokenHash::of(&format!("dpop\0{jkt}\0{jti}"));
-        let until = later(now, 2 * WINDOW.max(nonce::LIFE))?;
+        let until = later(now, life)?;
         match self.jwt_ids().consume(&id, until, now).await? {
             true => Ok(Some(jkt.to_owned())),
             false => Err(refused("the DPoP proof was used already")),

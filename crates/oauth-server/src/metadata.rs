@@ -15,30 +15,31 @@ impl AuthorizationServer {
             reachable && self.supports(*grant)
         });
         let grants: Vec<_> = grants.map(GrantType::as_str).collect();
-        let confidential = [
-            "client_secret_basic",
-            "client_secret_post",
-            "private_key_jwt",
-            "client_secret_jwt",
-        ];
+        let mut confidential = vec!["client_secret_basic", "client_secret_post"];
+        if cfg!(feature = "jwt") {
+            confidential.extend(["private_key_jwt", "client_secret_jwt"]);
+        }
         let all_methods = [confidential.as_slice(), &["none"]].concat();
-        let algorithms = SigningAlgorithm::ALL.map(SigningAlgorithm::as_str);
-        let assertions = [algorithms.as_slice(), &["HS256"]].concat();
         let mut metadata = json!({
             "issuer": self.issuer(),
             "token_endpoint": self.endpoint("/token"),
             "token_endpoint_auth_methods_supported": all_methods,
-            "token_endpoint_auth_signing_alg_values_supported": assertions,
-            "dpop_signing_alg_values_supported": algorithms,
             "grant_types_supported": grants,
             "response_types_supported": [],
             "revocation_endpoint": self.endpoint("/revoke"),
             "revocation_endpoint_auth_methods_supported": all_methods,
-            "revocation_endpoint_auth_signing_alg_values_supported": assertions,
             "introspection_endpoint": self.endpoint("/introspect"),
             "introspection_endpoint_auth_methods_supported": confidential,
-            "introspection_endpoint_auth_signing_alg_values_supported": assertions,
         });
+        if cfg!(feature = "jwt") {
+            let algorithms = SigningAlgorithm::ALL.map(SigningAlgorithm::as_str);
+            metadata["dpop_signing_alg_values_supported"] = json!(algorithms);
+            let assertions = [algorithms.as_slice(), &["HS256"]].concat();
+            for endpoint in ["token", "revocation", "introspection"] {
+                let name = format!("{endpoint}_endpoint_auth_signing_alg_values_supported");
+                metadata[name] = json!(assertions);
+            }
+        }
         if let Some(keys) = self.signing_keys() {
             metadata["jwks_uri"] = self.endpoint("/jwks").into();
             metadata["userinfo_endpoint"] = self.endpoint("/userinfo").into();

@@ -2,8 +2,6 @@
 
 use std::{fmt, str::FromStr};
 
-use jsonwebtoken::Algorithm;
-
 use crate::BuildError;
 
 /// A signature algorithm with a public key (RFC 7518 §3.1, RFC 8037).
@@ -30,11 +28,12 @@ impl SigningAlgorithm {
         }
     }
 
-    pub(super) fn backend(self) -> Algorithm {
+    #[cfg(feature = "jwt")]
+    pub(super) fn backend(self) -> jsonwebtoken::Algorithm {
         match self {
-            Self::Es256 => Algorithm::ES256,
-            Self::Rs256 => Algorithm::RS256,
-            Self::EdDsa => Algorithm::EdDSA,
+            Self::Es256 => jsonwebtoken::Algorithm::ES256,
+            Self::Rs256 => jsonwebtoken::Algorithm::RS256,
+            Self::EdDsa => jsonwebtoken::Algorithm::EdDSA,
         }
     }
 }

@@ -7,19 +7,24 @@
 )]
 
 mod authorization_code;
+#[cfg(feature = "jwt")]
 mod client_assertion;
 mod client_authentication;
 mod client_settings;
 mod contexts;
 mod device_code;
+#[cfg(feature = "jwt")]
 mod dpop;
+#[cfg(feature = "jwt")]
 mod jws;
+#[cfg(feature = "jwt")]
 mod openid;
 mod password;
 mod protected_resource;
 mod refresh_token;
 mod resource_indicators;
 mod revoke_and_introspect;
+#[cfg(feature = "jwt")]
 mod signed_access_token;
 mod support;
 mod token_endpoint;
