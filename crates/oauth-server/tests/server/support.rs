@@ -132,6 +132,7 @@ impl World {
         consent.code().to_owned()
     }
 
+    #[cfg(feature = "jwt")]
     pub(crate) fn now(&self) -> u64 {
         let now = self.clock.now().duration_since(SystemTime::UNIX_EPOCH);
         now.unwrap().as_secs()
