@@ -9,8 +9,8 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use http::Request;
 use oauth_server::{
-    AuthorizationServer, AuthorizationServerBuilder, Client, ClientBuilder, Clock, ErrorCode,
-    GrantType, ManualClock, OAuthError, SecretCost, TokenResponse,
+    AuthorizationServer, AuthorizationServerBuilder, Client, ClientBuilder, ErrorCode, GrantType,
+    ManualClock, OAuthError, SecretCost, TokenResponse,
     memory::{
         MemoryAccessTokens, MemoryAuthorizationCodes, MemoryClients, MemoryDeviceCodes,
         MemoryResourceOwners,
@@ -134,7 +134,7 @@ impl World {
 
     #[cfg(feature = "jwt")]
     pub(crate) fn now(&self) -> u64 {
-        let now = self.clock.now().duration_since(SystemTime::UNIX_EPOCH);
+        let now = oauth_server::Clock::now(&*self.clock).duration_since(SystemTime::UNIX_EPOCH);
         now.unwrap().as_secs()
     }
 
