@@ -9,6 +9,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("ministry-platform", &["oauth-core"]),
     ("twitch", &["oauth-core"]),
     ("moov", &["oauth-core"]),
+    ("oauth-store", &["oauth-core"]),
     ("oauth-emulators", &["oauth-server"]),
     ("oauth-conformance", &["oauth-core"]),
     (

@@ -93,9 +93,8 @@ impl TokenStore for MemoryStore {
         lease: Option<&Lease>,
     ) -> Result<Version, StoreError> {
         self.with(|state| {
-            let newest = lease.and_then(|lease| state.leases.get(lease.name()));
-            if let (Some(lease), Some(newest)) = (lease, newest)
-                && newest.fence != lease.fence()
+            if let Some(lease) = lease
+                && state.leases.get(lease.name()).map(|held| held.fence) != Some(lease.fence())
             {
                 return Err(StoreError::new(
                     StoreErrorKind::Fenced,
