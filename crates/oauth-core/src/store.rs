@@ -27,6 +27,8 @@ mod memory;
 mod owner;
 mod record;
 mod request;
+#[cfg(feature = "store-suite")]
+pub mod suite;
 
 use std::{
     fmt::Debug,
@@ -43,7 +45,8 @@ pub use request::TokenRequest;
 
 /// A durable home of whole token sets.
 ///
-/// What every implementation promises, and the suite of this crate checks:
+/// What every implementation promises, and the `suite` beside this trait (feature `store-suite`)
+/// checks:
 ///
 /// - a save that was acknowledged is kept, as well as the store's own settings allow;
 /// - two records of different owners never meet, whatever characters their names have;
@@ -58,11 +61,13 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
     async fn load(&self, owner: &Owner) -> Result<Option<Stored>, StoreError>;
 
     /// Writes the record of `owner` in one step. `replaces` is the version it is made from; `None`
-    /// means that there is no record yet. With a `lease`, the lease must be the newest of its name.
+    /// means that there is no record yet. With a `lease`, the lease must be the newest of its name
+    /// and not given back. It may have run out, as long as nobody else has had it since: what was
+    /// fetched under it must not be lost.
     ///
     /// # Errors
-    /// [`StoreErrorKind::Conflict`] when the stored version is another;
-    /// [`StoreErrorKind::Fenced`] when a newer lease has been given out; otherwise when the record
+    /// [`StoreErrorKind::Fenced`], which is looked at first, when it is not the newest lease;
+    /// [`StoreErrorKind::Conflict`] when the stored version is another; otherwise when the record
     /// may not have been kept.
     async fn save(
         &self,
