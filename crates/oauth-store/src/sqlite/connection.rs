@@ -1,0 +1,172 @@
+//! One connection: opened, checked, opened again when the file was exchanged.
+
+use std::{path::PathBuf, time::Duration};
+
+use oauth_core::store::{StoreError, StoreErrorKind};
+use rusqlite::{OpenFlags, TransactionBehavior};
+
+use super::{create, error, file, schema};
+
+/// What every connection of a store needs to know.
+#[derive(Debug, Clone)]
+pub(super) struct Settings {
+    pub(super) path: PathBuf,
+    /// How long SQLite waits for other writers.
+    pub(super) busy: Duration,
+    pub(super) max_pages: Option<u32>,
+}
+
+/// A connection that is opened when it is first needed.
+#[derive(Debug)]
+pub(super) struct Connection {
+    settings: Settings,
+    open: Option<Open>,
+    read_only: bool,
+}
+
+#[derive(Debug)]
+struct Open {
+    sql: rusqlite::Connection,
+    file: file::Identity,
+}
+
+impl Connection {
+    pub(super) fn new(settings: Settings, read_only: bool) -> Self {
+        Self {
+            settings,
+            open: None,
+            read_only,
+        }
+    }
+
+    /// Makes the file if there is none, and opens it.
+    pub(super) fn create(&mut self) -> Result<(), StoreError> {
+        let path = file::path(&self.settings.path)?;
+        if file::identity(&path)?.is_none() {
+            create::file(&path)?;
+        }
+        self.run(|_| Ok(()))
+    }
+
+    /// Runs one statement, or several that need not fit together.
+    pub(super) fn run<T>(
+        &mut self,
+        act: impl FnOnce(&rusqlite::Connection) -> Result<T, Failure>,
+    ) -> Result<T, StoreError> {
+        let done = act(&self.ready()?.sql);
+        done.map_err(|failure| self.explain(failure))
+    }
+
+    /// Runs `act` in a transaction, which is on the disk when this returns.
+    pub(super) fn transaction<T>(
+        &mut self,
+        act: impl FnOnce(&rusqlite::Connection) -> Result<T, Failure>,
+    ) -> Result<T, StoreError> {
+        let done = self.ready()?.transaction(act);
+        done.map_err(|failure| self.explain(failure))
+    }
+
+    /// Runs `act` in a transaction that a power cut may undo, as it ends whoever relied on it. The
+    /// next synced one takes it along: numbers given out before that one stay given out.
+    pub(super) fn unsynced<T>(
+        &mut self,
+        act: impl FnOnce(&rusqlite::Connection) -> Result<T, Failure>,
+    ) -> Result<T, StoreError> {
+        let open = self.ready()?;
+        let done = (|| {
+            open.sql.execute_batch("PRAGMA synchronous = NORMAL")?;
+            let done = open.transaction(act);
+            open.sql.execute_batch("PRAGMA synchronous = FULL")?;
+            done
+        })();
+        done.map_err(|failure| self.explain(failure))
+    }
+
+    /// The connection to the file that is at the path now.
+    fn ready(&mut self) -> Result<&mut Open, StoreError> {
+        let path = &self.settings.path;
+        let found = match &self.open {
+            Some(_) => file::identity(path),
+            None => file::path(path).and_then(|path| file::identity(&path)),
+        }?;
+        let Some(found) = found else {
+            self.open = None;
+            return Err(StoreError::new(
+                StoreErrorKind::Unavailable,
+                format!(
+                    "the token store {} is gone; put it back, or start again for an empty one",
+                    path.display()
+                ),
+            ));
+        };
+        if self.open.as_ref().is_some_and(|open| open.file != found) {
+            tracing::warn!(path = %path.display(), "the token store was exchanged for another file");
+            self.open = None;
+        }
+        let open = match self.open.take() {
+            Some(open) => open,
+            None => Open::new(&self.settings, found, self.read_only)
+                .map_err(|failure| self.explain(failure))?,
+        };
+        Ok(self.open.insert(open))
+    }
+
+    fn explain(&self, failure: Failure) -> StoreError {
+        match failure {
+            Failure::Sql(sql) => error::explain(sql, &self.settings.path),
+            Failure::Store(error) => error,
+        }
+    }
+}
+
+impl Open {
+    fn new(settings: &Settings, file: file::Identity, read_only: bool) -> Result<Self, Failure> {
+        let path = file::path(&settings.path)?;
+        file::check(&path)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX
+            | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+        let mut sql = rusqlite::Connection::open_with_flags(&path, flags)?;
+        sql.busy_timeout(settings.busy)?;
+        sql.set_prepared_statement_cache_capacity(32);
+        schema::settle(&mut sql, &path)?;
+        if let Some(pages) = settings.max_pages {
+            sql.pragma_update(None, "max_page_count", pages)?;
+        }
+        if read_only {
+            sql.pragma_update(None, "query_only", true)?;
+        }
+        Ok(Self { sql, file })
+    }
+
+    fn transaction<T>(
+        &mut self,
+        act: impl FnOnce(&rusqlite::Connection) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let transaction = self
+            .sql
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let done = act(&transaction)?;
+        transaction.commit()?;
+        Ok(done)
+    }
+}
+
+/// What stops a statement: SQLite, or what it found.
+#[derive(Debug)]
+pub(super) enum Failure {
+    Sql(rusqlite::Error),
+    Store(StoreError),
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}

@@ -1,0 +1,68 @@
+//! Leases. `taken` and `until` are milliseconds since the machine was started: after a restart,
+//! whatever was taken later than now is over.
+
+use std::time::Duration;
+
+use oauth_core::store::{Lease, StoreError, StoreErrorKind};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{connection::Failure, rows::next};
+
+/// How long a lease that ran out is remembered, so that its holder can still save: a day.
+const REMEMBERED: i64 = 86_400_000;
+
+/// `now` is asked inside the transaction: waiting for it must not count.
+pub(super) fn take(
+    sql: &Connection,
+    name: &str,
+    ttl: Duration,
+    now: impl FnOnce() -> Duration,
+) -> Result<Option<Lease>, Failure> {
+    let now = millis(now());
+    let held = sql
+        .prepare_cached("SELECT 1 FROM lease WHERE name = ?1 AND taken <= ?2 AND ?2 < until")?
+        .exists(params![name, now])?;
+    if held {
+        return Ok(None);
+    }
+    let fence = next(sql)?;
+    sql.prepare_cached(
+        "INSERT OR REPLACE INTO lease (name, fence, taken, until) VALUES (?, ?, ?, ?)",
+    )?
+    .execute(params![name, fence, now, now.saturating_add(millis(ttl))])?;
+    Ok(Some(Lease::new(name, fence.cast_unsigned())))
+}
+
+pub(super) fn release(sql: &Connection, lease: &Lease) -> Result<(), Failure> {
+    sql.prepare_cached("DELETE FROM lease WHERE name = ? AND fence = ?")?
+        .execute(params![lease.name(), lease.fence().cast_signed()])?;
+    Ok(())
+}
+
+/// Whether `lease` is still the newest of its name.
+pub(super) fn check(sql: &Connection, lease: &Lease) -> Result<(), Failure> {
+    let newest: Option<i64> = sql
+        .prepare_cached("SELECT fence FROM lease WHERE name = ?")?
+        .query_row([lease.name()], |row| row.get(0))
+        .optional()?;
+    if newest == Some(lease.fence().cast_signed()) {
+        return Ok(());
+    }
+    let error = StoreError::new(
+        StoreErrorKind::Fenced,
+        "the lease was given back, or ran out and was given to somebody else",
+    );
+    Err(error.into())
+}
+
+/// Forgets the leases of those who never came back. There are few: the others gave theirs back.
+pub(super) fn forget(sql: &Connection, now: Duration) -> Result<(), Failure> {
+    let now = millis(now);
+    sql.prepare_cached("DELETE FROM lease WHERE until < ?1 OR taken > ?2")?
+        .execute([now.saturating_sub(REMEMBERED), now])?;
+    Ok(())
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
