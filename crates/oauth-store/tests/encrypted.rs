@@ -194,8 +194,10 @@ async fn keys_are_exchanged_while_the_store_is_in_use() {
     let before = Encrypted::new(file.clone(), Keys::new(old.clone()));
     let mut versions = Vec::new();
     for id in 0..OWNERS {
-        let saved = before.save(&user(&id.to_string()), &record("0"), None, None);
-        versions.push(saved.await.unwrap());
+        let saved = before
+            .save(&user(&id.to_string()), &record("0"), None, None)
+            .await;
+        versions.push(saved.unwrap());
     }
     let both = Encrypted::new(file.clone(), Keys::new(new.clone()).and(old).unwrap());
     // Who still seals with the old key, when all should know the new one by now.

@@ -15,7 +15,8 @@ async fn the_umask_neither_gives_nor_takes_rights() {
         let store = Sqlite::open(&path).await.unwrap();
         store.lease("name", Duration::from_secs(1)).await.unwrap();
         let made = path.parent().unwrap();
-        let mode = |path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+        let mode =
+            |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
         assert_eq!(mode(made), 0o700, "umask {umask:o}");
         let mut files = 0;
         for entry in fs::read_dir(made).unwrap() {

@@ -111,8 +111,10 @@ async fn what_was_seen_is_there_while_the_store_is_down() {
     let error = store.load(&owner("never seen")).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
     // A save is not kept in memory alone, and takes away what it would have replaced.
-    let saved = store.save(&owner("a"), &record("b"), Some(version), None);
-    assert!(saved.await.is_err());
+    let saved = store
+        .save(&owner("a"), &record("b"), Some(version), None)
+        .await;
+    assert!(saved.is_err());
     assert!(store.load(&owner("a")).await.is_err());
     durable.down.store(false, Ordering::SeqCst);
     let stored = store.load(&owner("a")).await.unwrap().unwrap();
@@ -123,8 +125,10 @@ async fn what_was_seen_is_there_while_the_store_is_down() {
 async fn another_process_is_seen_at_once() {
     let (store, durable) = layered(10);
     let version = store.save(&owner("a"), &record("a"), None, None).await;
-    let newer = durable.save(&owner("a"), &record("b"), version.ok(), None);
-    let newer = newer.await.unwrap();
+    let newer = durable
+        .save(&owner("a"), &record("b"), version.ok(), None)
+        .await;
+    let newer = newer.unwrap();
     let stored = store.load(&owner("a")).await.unwrap().unwrap();
     assert_eq!((stored.record, stored.version), (record("b"), newer));
     durable.remove(&owner("a")).await.unwrap();
