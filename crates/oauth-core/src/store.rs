@@ -90,6 +90,8 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
     async fn clear(&self) -> Result<u64, StoreError>;
 
     /// Takes the lease `name` for `ttl`, unless somebody has it: `None`. Time is the store's own.
+    /// One that nobody gave back is remembered for a day after it ran out, so that its holder can
+    /// still save and the next one knows.
     ///
     /// # Errors
     /// When the store cannot be asked.
@@ -162,6 +164,7 @@ impl Version {
 pub struct Lease {
     name: String,
     fence: u64,
+    abandoned: bool,
 }
 
 impl Lease {
@@ -170,7 +173,22 @@ impl Lease {
         Self {
             name: name.into(),
             fence,
+            abandoned: false,
         }
+    }
+
+    /// The lease, knowing whether the one before it ran out without being given back.
+    #[must_use]
+    pub fn with_abandoned(mut self, abandoned: bool) -> Self {
+        self.abandoned = abandoned;
+        self
+    }
+
+    /// Whether the one before it ran out without being given back: who had it may have died, and
+    /// what it had fetched with it.
+    #[must_use]
+    pub fn was_abandoned(&self) -> bool {
+        self.abandoned
     }
 
     /// What it is for.

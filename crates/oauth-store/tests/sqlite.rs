@@ -1,4 +1,5 @@
 //! The SQLite store does what every store must.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
     sync::{Arc, Mutex},

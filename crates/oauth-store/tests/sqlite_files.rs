@@ -1,5 +1,6 @@
 //! What becomes of a SQLite store whose file, folder or disk is not as it should be.
 #![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
     fs,
@@ -160,10 +161,10 @@ async fn what_cannot_be_read_is_told_and_left_as_it_is() {
     let damages: [(&str, Damage); 7] = [
         ("emptied", |path| fs::write(path, "").unwrap()),
         ("no database", |path| {
-            fs::write(path, "{}".repeat(4096)).unwrap()
+            fs::write(path, "{}".repeat(4096)).unwrap();
         }),
         ("short and no database", |path| {
-            fs::write(path, "{}").unwrap()
+            fs::write(path, "{}").unwrap();
         }),
         ("cut in the first page", |path| cut(path, 1000)),
         ("cut to the first page", |path| cut(path, 4096)),

@@ -1,5 +1,6 @@
 //! Rights do not depend on the umask, which is the whole process's: hence a file of its own.
 #![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{fs, os::unix::fs::PermissionsExt, time::Duration};
 

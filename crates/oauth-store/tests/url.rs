@@ -1,4 +1,5 @@
 //! A store from a URL.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use oauth_core::{random::OsRandom, store::StoreErrorKind as Kind};
 use oauth_store::{Key, Keys, Protection, open};

@@ -126,13 +126,15 @@ impl TokenStore for MemoryStore {
     async fn lease(&self, name: &str, ttl: Duration) -> Result<Option<Lease>, StoreError> {
         let now = self.clock.monotonic();
         Ok(self.with(|state| {
-            if state.leases.get(name).is_some_and(|held| held.until > now) {
+            let before = state.leases.get(name);
+            if before.is_some_and(|held| held.until > now) {
                 return None;
             }
+            let abandoned = before.is_some();
             let fence = state.next();
             let until = now.saturating_add(ttl);
             state.leases.insert(name.to_owned(), Held { fence, until });
-            Some(Lease::new(name, fence))
+            Some(Lease::new(name, fence).with_abandoned(abandoned))
         }))
     }
 

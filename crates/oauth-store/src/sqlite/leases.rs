@@ -19,10 +19,11 @@ pub(super) fn take(
     now: impl FnOnce() -> Duration,
 ) -> Result<Option<Lease>, Failure> {
     let now = millis(now());
-    let held = sql
-        .prepare_cached("SELECT 1 FROM lease WHERE name = ?1 AND taken <= ?2 AND ?2 < until")?
-        .exists(params![name, now])?;
-    if held {
+    let held: Option<bool> = sql
+        .prepare_cached("SELECT taken <= ?2 AND ?2 < until FROM lease WHERE name = ?1")?
+        .query_row(params![name, now], |row| row.get(0))
+        .optional()?;
+    if held == Some(true) {
         return Ok(None);
     }
     let fence = next(sql)?;
@@ -30,7 +31,8 @@ pub(super) fn take(
         "INSERT OR REPLACE INTO lease (name, fence, taken, until) VALUES (?, ?, ?, ?)",
     )?
     .execute(params![name, fence, now, now.saturating_add(millis(ttl))])?;
-    Ok(Some(Lease::new(name, fence.cast_unsigned())))
+    let lease = Lease::new(name, fence.cast_unsigned());
+    Ok(Some(lease.with_abandoned(held.is_some())))
 }
 
 pub(super) fn release(sql: &Connection, lease: &Lease) -> Result<(), Failure> {

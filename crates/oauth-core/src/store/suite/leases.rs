@@ -42,6 +42,8 @@ pub(super) async fn a_lease_given_back_or_run_out_can_be_had_again(harness: &dyn
         first.fence() < second.fence() && second.fence() < third.fence(),
         "fencing numbers must grow: {first:?} {second:?} {third:?}"
     );
+    let abandoned = [&first, &second, &third].map(Lease::was_abandoned);
+    assert_eq!(abandoned, [false, false, true], "only the second ran out");
 }
 
 pub(super) async fn a_save_needs_the_newest_lease(harness: &dyn Harness) {
