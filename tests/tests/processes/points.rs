@@ -42,7 +42,7 @@ impl Point {
     }
 }
 
-/// Says where the process is, and holds it at one point until it may go on.
+/// Says where the process is, and holds it at one point until it may go on; then never again.
 #[derive(Debug, Clone)]
 pub(crate) struct Gate {
     pub(crate) stop_at: Option<Point>,
@@ -53,7 +53,8 @@ impl Gate {
     async fn pass(&self, point: Point) {
         say(&point.line());
         if self.stop_at == Some(point) {
-            self.go.acquire().await.unwrap().forget();
+            // Given back when it is dropped: the next one passes.
+            drop(self.go.acquire().await.unwrap());
         }
     }
 }

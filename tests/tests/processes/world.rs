@@ -30,8 +30,6 @@ pub(crate) struct World {
     url: String,
     key: Key,
     client: Client,
-    /// May introspect any token.
-    inspector: Client,
 }
 
 impl World {
@@ -64,13 +62,9 @@ impl World {
         let base = emulator.base_url();
         let metadata = ServerMetadata::discover(base, transport).await.unwrap();
         let provider = GenericProvider::from_metadata(&metadata).unwrap();
-        let client = |id: &str, secret: &str| {
-            let builder = Client::builder(provider.clone(), id).client_secret(secret);
-            builder.build().unwrap()
-        };
+        let client = Client::builder(provider, id).client_secret(SECRET);
         let world = Self {
-            client: client(id, SECRET),
-            inspector: client("rs", "rs-secret"),
+            client: client.build().unwrap(),
             url: url.to_owned(),
             key: Key::generate("test", &OsRandom).unwrap(),
             emulator,
@@ -124,7 +118,7 @@ impl World {
     /// Whether the server would still take a refresh token.
     pub(crate) async fn is_good(&self, refresh_token: &str) -> bool {
         let token = SecretString::from(refresh_token);
-        let said = self.inspector.introspect(&token, None).await;
+        let said = self.client.introspect(&token, None).await;
         said.unwrap().is_active()
     }
 
