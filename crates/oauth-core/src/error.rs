@@ -76,6 +76,7 @@ struct Repr {
     kind: ErrorKind,
     message: Cow<'static, str>,
     reauthorize: bool,
+    interrupted: bool,
     endpoint: Option<EndpointKind>,
     status: Option<StatusCode>,
     oauth: Option<OAuthError>,
@@ -161,6 +162,7 @@ impl Error {
             kind,
             message,
             reauthorize: false,
+            interrupted: false,
             endpoint: None,
             status: None,
             oauth: None,
@@ -247,6 +249,14 @@ impl Error {
         }
     }
 
+    /// Whether a refresh token was refused after a process had been stopped while it renewed: the
+    /// server has most likely sent a successor that nobody could keep. The user must authorize
+    /// again, and neither the user nor the server is to blame.
+    #[must_use]
+    pub fn is_interrupted(&self) -> bool {
+        self.0.interrupted
+    }
+
     /// What a program can do about it.
     #[must_use]
     pub fn recovery(&self) -> Recovery {
@@ -310,6 +320,11 @@ impl Error {
         self
     }
 
+    pub(crate) fn with_interrupted(mut self, interrupted: bool) -> Self {
+        self.repr().interrupted = interrupted;
+        self
+    }
+
     pub(crate) fn with_oauth(mut self, error: Option<OAuthError>) -> Self {
         self.repr().oauth = error;
         self
@@ -359,6 +374,9 @@ impl fmt::Display for Error {
         if let Some(status) = self.0.status {
             write!(f, " (status {})", status.as_u16())?;
         }
+        if self.0.interrupted {
+            f.write_str("; a process was stopped while it renewed this token, and the answer it had is lost")?;
+        }
         Ok(())
     }
 }
@@ -368,6 +386,7 @@ impl fmt::Debug for Error {
         f.debug_struct("Error")
             .field("kind", &self.0.kind)
             .field("message", &self.0.message)
+            .field("interrupted", &self.0.interrupted)
             .field("endpoint", &self.0.endpoint)
             .field("status", &self.0.status)
             .field("oauth", &self.0.oauth)

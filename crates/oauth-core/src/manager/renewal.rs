@@ -315,6 +315,7 @@ impl Flight {
                     return Err(error);
                 }
                 if error.needs_reauthorization() {
+                    let error = error.with_interrupted(lease.is_some_and(Lease::was_abandoned));
                     return self.bury(known, spent, lease, error).await;
                 }
                 Err(error)
