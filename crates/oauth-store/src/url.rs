@@ -5,7 +5,7 @@ use std::sync::Arc;
 use oauth_core::store::{MemoryStore, StoreError, StoreErrorKind, TokenStore};
 
 #[cfg(feature = "encryption")]
-use crate::encrypted::{Encrypted, Keys};
+use crate::encrypted::Keys;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "redis"))]
 use crate::{backend::Backend, sealing::Plaintext};
 
@@ -112,7 +112,7 @@ fn protect(backend: impl Backend, protection: Protection) -> Arc<dyn TokenStore>
     match protection {
         Protection::Plaintext => Arc::new(Plaintext::new(backend)),
         #[cfg(feature = "encryption")]
-        Protection::Keys(keys) => Arc::new(Encrypted::new(backend, keys)),
+        Protection::Keys(keys) => Arc::new(crate::Encrypted::new(backend, keys)),
     }
 }
 
