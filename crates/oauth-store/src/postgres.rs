@@ -1,1 +1,337 @@
-//! A PostgreSQL server as a backend.
+//! PostgreSQL: one database for the machines of a fleet.
+//!
+//! ```no_run
+//! use oauth_store::{Plaintext, postgres::Postgres};
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+//! let database = Postgres::open("postgres://oauth@db.example.com/oauth?sslmode=require").await?;
+//! let store = Plaintext::new(database);
+//! # Ok::<(), oauth_core::store::StoreError>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A save is one statement: it compares the version, checks the lease's fencing number and writes,
+//! or does nothing. PostgreSQL acknowledges it when it is on disk: every connection asks for
+//! `synchronous_commit = on`, which with synchronous standbys includes their disks. A server that
+//! runs with `fsync = off` loses acknowledged writes when its machine stops.
+//!
+//! Versions and fencing numbers come from a sequence, and leases run on the server's clock. The
+//! tables are made in the first schema of the `search_path`; another schema is one URL parameter:
+//! `options=-csearch_path%3Doauth`.
+
+mod builder;
+mod failure;
+mod schema;
+
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
+
+use async_trait::async_trait;
+use deadpool_postgres::{Object, Pool};
+use oauth_core::store::{Lease, Owner, StoreError, StoreErrorKind, Version};
+use sha2::{Digest, Sha256};
+use tokio::time::{Instant, timeout_at};
+use tokio_postgres::types::ToSql;
+use zeroize::Zeroizing;
+
+pub use builder::PostgresBuilder;
+
+use crate::{
+    backend::{Backend, Row, Sealed},
+    moment, owner_name,
+};
+
+/// How many rows [`Backend::clear`] removes with one statement.
+const CLEARED_AT_ONCE: i64 = 10_000;
+
+/// A pool of connections to a PostgreSQL database. Clones share it.
+#[derive(Clone)]
+pub struct Postgres {
+    pool: Pool,
+    limit: Duration,
+}
+
+impl Postgres {
+    /// Connects to the database of `url` with the default settings, and makes or migrates its
+    /// tables.
+    ///
+    /// # Errors
+    /// As [`PostgresBuilder::open`].
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        Self::builder(url).open().await
+    }
+
+    /// Settings for the database of `url`: `postgres://user:password@host:port/database`.
+    #[must_use]
+    pub fn builder(url: &str) -> PostgresBuilder {
+        PostgresBuilder::new(url)
+    }
+
+    async fn rows(
+        &self,
+        statement: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<tokio_postgres::Row>, StoreError> {
+        let deadline = Instant::now() + self.limit;
+        let connection = timeout_at(deadline, self.pool.get())
+            .await
+            .map_err(|_| failure::too_slow())?
+            .map_err(failure::no_connection)?;
+        let answer = timeout_at(deadline, async {
+            let statement = connection.prepare_cached(statement).await?;
+            connection.query(&statement, parameters).await
+        });
+        match answer.await {
+            Ok(answer) => answer.map_err(|error| failure::refused(&error)),
+            Err(_) => {
+                // The answer may still come: whoever used the connection next would wait for it.
+                // And what has cut this one off may have cut off the idle ones.
+                drop(Object::take(connection));
+                self.pool.retain(|_, _| false);
+                Err(failure::too_slow())
+            }
+        }
+    }
+
+    async fn row(
+        &self,
+        statement: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Option<tokio_postgres::Row>, StoreError> {
+        Ok(self.rows(statement, parameters).await?.pop())
+    }
+
+    async fn count(
+        &self,
+        statement: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<usize, StoreError> {
+        // The statements return one empty row for each row they changed.
+        Ok(self.rows(statement, parameters).await?.len())
+    }
+}
+
+impl fmt::Debug for Postgres {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Postgres")
+            .field("pool", &self.pool.status())
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Backend for Postgres {
+    async fn load(&self, owner: &Owner) -> Result<Option<Row>, StoreError> {
+        let statement = "SELECT version, body, key_id, refresh_at, dead_at \
+            FROM oauth_store_record WHERE id = $1";
+        let row = self.row(statement, &[&id(&owner_name::write(owner))]).await?;
+        row.map(|row| read(&row).map_err(|error| failure::damaged(&error)))
+            .transpose()
+    }
+
+    async fn save(
+        &self,
+        owner: &Owner,
+        sealed: &Sealed,
+        replaces: Option<Version>,
+        lease: Option<&Lease>,
+    ) -> Result<Version, StoreError> {
+        let name = owner_name::write(owner);
+        let id = id(&name);
+        let body = sealed.bytes.as_slice();
+        let key_id = sealed.key_id.as_deref();
+        let refresh_at = sealed.refresh_at.map(moment::write);
+        let dead_at = sealed.dead_at.map(moment::write);
+        let lease_id = lease.map(|lease| self::id(lease.name()));
+        let fence = lease.map(|lease| number(lease.fence()));
+        let row = match replaces.map(|version| number(version.get())) {
+            None => {
+                let row: [&(dyn ToSql + Sync); 8] = [
+                    &lease_id, &fence, &id, &body, &key_id, &refresh_at, &dead_at, &name,
+                ];
+                self.row(INSERT, &row).await?
+            }
+            Some(version) => {
+                let row: [&(dyn ToSql + Sync); 8] = [
+                    &lease_id, &fence, &id, &body, &key_id, &refresh_at, &dead_at, &version,
+                ];
+                self.row(UPDATE, &row).await?
+            }
+        };
+        let row = row.ok_or_else(failure::no_answer)?;
+        let damaged = |error| failure::damaged(&error);
+        if row.try_get("fenced").map_err(damaged)? {
+            return Err(StoreError::new(
+                StoreErrorKind::Fenced,
+                "the lease ran out and was given to somebody else",
+            ));
+        }
+        match row.try_get::<_, Option<i64>>("version").map_err(damaged)? {
+            Some(version) => Ok(Version::new(version.unsigned_abs())),
+            None => Err(StoreError::new(
+                StoreErrorKind::Conflict,
+                "another version of the record is stored",
+            )),
+        }
+    }
+
+    async fn reseal(
+        &self,
+        owner: &Owner,
+        sealed: &Sealed,
+        version: Version,
+    ) -> Result<bool, StoreError> {
+        let statement = "UPDATE oauth_store_record SET body = $3, key_id = $4 \
+            WHERE id = $1 AND version = $2 RETURNING 1";
+        let id = id(&owner_name::write(owner));
+        let body = sealed.bytes.as_slice();
+        let key_id = sealed.key_id.as_deref();
+        let done = self
+            .count(statement, &[&id, &number(version.get()), &body, &key_id])
+            .await?;
+        Ok(done > 0)
+    }
+
+    async fn remove(&self, owner: &Owner) -> Result<bool, StoreError> {
+        let statement = "DELETE FROM oauth_store_record WHERE id = $1 RETURNING 1";
+        let gone = self
+            .count(statement, &[&id(&owner_name::write(owner))])
+            .await?;
+        Ok(gone > 0)
+    }
+
+    async fn clear(&self) -> Result<u64, StoreError> {
+        let statement = "DELETE FROM oauth_store_record WHERE id = ANY(ARRAY(\
+            SELECT id FROM oauth_store_record ORDER BY id LIMIT $1 FOR UPDATE)) RETURNING 1";
+        let mut gone = 0;
+        loop {
+            match self.count(statement, &[&CLEARED_AT_ONCE]).await? {
+                0 => return Ok(gone),
+                some => gone += some as u64,
+            }
+        }
+    }
+
+    async fn lease(&self, name: &str, ttl: Duration) -> Result<Option<Lease>, StoreError> {
+        // Numbers and times are taken again once the row is locked: those of the first line may
+        // be older than those of a lease that was given out and back while this one waited.
+        let statement = "INSERT INTO oauth_store_lease AS held (id, fence, until) VALUES (\
+                $1, nextval('oauth_store_number'), clock_timestamp() + $2 * interval '1 microsecond') \
+            ON CONFLICT (id) DO UPDATE SET fence = nextval('oauth_store_number'), \
+                until = clock_timestamp() + $2 * interval '1 microsecond' \
+            WHERE held.until <= clock_timestamp() RETURNING fence";
+        // The operator takes a number of a kind that this is exact for.
+        let ttl = moment::ttl(ttl) as f64;
+        let Some(row) = self.row(statement, &[&id(name), &ttl]).await? else {
+            return Ok(None);
+        };
+        let fence: i64 = row.try_get(0).map_err(|error| failure::damaged(&error))?;
+        Ok(Some(Lease::new(name, fence.unsigned_abs())))
+    }
+
+    async fn release(&self, lease: Lease) -> Result<(), StoreError> {
+        // The row stays for a while: it is what tells apart whoever comes back late.
+        let statement = "UPDATE oauth_store_lease SET until = least(until, clock_timestamp()) \
+            WHERE id = $1 AND fence = $2";
+        self.rows(statement, &[&id(lease.name()), &number(lease.fence())])
+            .await?;
+        Ok(())
+    }
+
+    async fn due(&self, before: SystemTime, limit: usize) -> Result<Vec<Owner>, StoreError> {
+        let statement = "SELECT owner FROM oauth_store_record WHERE refresh_at < $1 \
+            ORDER BY refresh_at LIMIT $2";
+        let rows = self
+            .rows(statement, &[&moment::write(before), &count(limit)])
+            .await?;
+        Ok(owners(&rows))
+    }
+
+    async fn purge(&self, before: SystemTime, limit: usize) -> Result<usize, StoreError> {
+        let statement = "DELETE FROM oauth_store_record WHERE id = ANY(ARRAY(\
+            SELECT id FROM oauth_store_record WHERE dead_at < $1 ORDER BY dead_at LIMIT $2 \
+            FOR UPDATE SKIP LOCKED)) RETURNING 1";
+        let gone = self
+            .count(statement, &[&moment::write(before), &count(limit)])
+            .await?;
+        let leases = "DELETE FROM oauth_store_lease WHERE id = ANY(ARRAY(\
+            SELECT id FROM oauth_store_lease WHERE until < clock_timestamp() - interval '1 day' \
+            ORDER BY until LIMIT $1 FOR UPDATE SKIP LOCKED))";
+        self.rows(leases, &[&count(limit)]).await?;
+        Ok(gone)
+    }
+
+    async fn owners(&self, after: Option<&Owner>, limit: usize) -> Result<Vec<Owner>, StoreError> {
+        let statement = "SELECT owner FROM oauth_store_record WHERE id > $1 ORDER BY id LIMIT $2";
+        let after = after.map_or_else(Vec::new, |owner| id(&owner_name::write(owner)));
+        let rows = self.rows(statement, &[&after, &count(limit)]).await?;
+        Ok(owners(&rows))
+    }
+}
+
+/// Locks the lease, so that nobody can take it over between the check and the write, and says
+/// whether a newer one was given out.
+macro_rules! fenced {
+    ($write:literal) => {
+        concat!(
+            "WITH newest AS MATERIALIZED (\
+                SELECT fence FROM oauth_store_lease WHERE id = $1 FOR SHARE), \
+            fenced AS MATERIALIZED (\
+                SELECT EXISTS (SELECT 1 FROM newest WHERE fence <> $2) AS yes), \
+            written AS (",
+            $write,
+            " RETURNING version) \
+            SELECT fenced.yes AS fenced, written.version \
+            FROM fenced LEFT JOIN written ON true"
+        )
+    };
+}
+
+const INSERT: &str = fenced!(
+    "INSERT INTO oauth_store_record (id, body, key_id, refresh_at, dead_at, owner, version) \
+    SELECT $3, $4, $5, $6, $7, $8, nextval('oauth_store_number') FROM fenced WHERE NOT yes \
+    ON CONFLICT (id) DO NOTHING"
+);
+
+const UPDATE: &str = fenced!(
+    "UPDATE oauth_store_record SET body = $4, key_id = $5, refresh_at = $6, dead_at = $7, \
+        version = nextval('oauth_store_number') \
+    FROM fenced WHERE NOT yes AND id = $3 AND version = $8"
+);
+
+/// What a row is found under: names can be longer than an index allows.
+fn id(name: &str) -> Vec<u8> {
+    Sha256::digest(name).to_vec()
+}
+
+/// Numbers of the sequence, which counts up from 1.
+fn number(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(-1)
+}
+
+fn count(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+fn read(row: &tokio_postgres::Row) -> Result<Row, tokio_postgres::Error> {
+    let version: i64 = row.try_get("version")?;
+    let key_id: Option<String> = row.try_get("key_id")?;
+    Ok(Row {
+        sealed: Sealed {
+            bytes: Zeroizing::new(row.try_get("body")?),
+            key_id: key_id.map(Into::into),
+            refresh_at: row.try_get::<_, Option<i64>>("refresh_at")?.map(moment::read),
+            dead_at: row.try_get::<_, Option<i64>>("dead_at")?.map(moment::read),
+        },
+        version: Version::new(version.unsigned_abs()),
+    })
+}
+
+fn owners(rows: &[tokio_postgres::Row]) -> Vec<Owner> {
+    let names = rows.iter().filter_map(|row| row.try_get::<_, &str>(0).ok());
+    owner_name::readable(names.map(str::as_bytes))
+}

@@ -1,0 +1,70 @@
+//! An owner as one text, for databases that keep names and not three columns.
+//!
+//! A JSON array of strings: no character of a part can be taken for the end of it, there is no NUL,
+//! and whoever looks into the database can read it.
+
+use oauth_core::store::{Owner, StoreError, StoreErrorKind, Subject};
+
+/// `["issuer","client"]` or `["issuer","client","user"]`.
+pub(crate) fn write(owner: &Owner) -> String {
+    let user = owner.subject().user_id();
+    let parts = [Some(owner.issuer()), Some(owner.client_id()), user];
+    let parts = parts.into_iter().flatten();
+    serde_json::Value::from_iter(parts).to_string()
+}
+
+/// The owner that [`write`] wrote.
+pub(crate) fn read(name: &[u8]) -> Result<Owner, StoreError> {
+    let mut parts = serde_json::from_slice::<Vec<String>>(name)
+        .unwrap_or_default()
+        .into_iter();
+    match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some(issuer), Some(client), None, _) => Ok(Owner::new(issuer, client, Subject::Client)),
+        (Some(issuer), Some(client), Some(user), None) => {
+            Ok(Owner::new(issuer, client, Subject::user(user)))
+        }
+        _ => Err(StoreError::new(
+            StoreErrorKind::Unreadable,
+            "the name of an owner in the store is damaged; remove the row",
+        )),
+    }
+}
+
+/// The owners among `names` that can be read: a damaged one must not hide the others.
+pub(crate) fn readable<'a>(names: impl Iterator<Item = &'a [u8]>) -> Vec<Owner> {
+    let owners = names.map(read);
+    owners
+        .filter_map(|owner| owner.map_err(|error| tracing::warn!("{error}")).ok())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_come_back_and_never_meet() {
+        let odd = ["", "\"", "\",\"", "a\0b", "\u{1F511}", "]", "\\"];
+        let mut names = std::collections::HashSet::new();
+        for issuer in odd {
+            for client in odd {
+                let users = odd.into_iter().map(Subject::user);
+                for subject in users.chain([Subject::Client]) {
+                    let owner = Owner::new(issuer, client, subject);
+                    let name = write(&owner);
+                    assert!(!name.contains('\0'), "{name}");
+                    assert_eq!(read(name.as_bytes()).unwrap(), owner);
+                    assert!(names.insert(name));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn other_texts_are_unreadable() {
+        for name in ["", "[]", "[\"a\"]", "[1,2]", "[\"a\",\"b\",\"c\",\"d\"]", "{}"] {
+            let error = read(name.as_bytes()).unwrap_err();
+            assert_eq!(error.kind(), StoreErrorKind::Unreadable, "{name}");
+        }
+    }
+}
