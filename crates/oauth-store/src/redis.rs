@@ -153,7 +153,7 @@ impl Backend for Redis {
         lease: Option<&Lease>,
     ) -> Result<Version, StoreError> {
         let (name, key) = self.keys.of(owner);
-        // Without a lease the key is that of no lease's: every name has one character at least.
+        // Without a lease there is no fence to compare with, whatever is under that key.
         let lease_key = self.keys.lease(lease.map_or("", Lease::name));
         let replaces = text(replaces.map(Version::get));
         let fence = text(lease.map(Lease::fence));
