@@ -12,8 +12,12 @@ impl Cause {
         let mut text = error.to_string();
         let mut under = error.source();
         while let Some(error) = under {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
+            let deeper = error.to_string();
+            // Some say what is under them.
+            if !text.ends_with(&deeper) {
+                text.push_str(": ");
+                text.push_str(&deeper);
+            }
             under = error.source();
         }
         Self(text)

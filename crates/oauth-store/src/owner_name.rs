@@ -62,7 +62,14 @@ mod tests {
 
     #[test]
     fn other_texts_are_unreadable() {
-        for name in ["", "[]", "[\"a\"]", "[1,2]", "[\"a\",\"b\",\"c\",\"d\"]", "{}"] {
+        for name in [
+            "",
+            "[]",
+            "[\"a\"]",
+            "[1,2]",
+            "[\"a\",\"b\",\"c\",\"d\"]",
+            "{}",
+        ] {
             let error = read(name.as_bytes()).unwrap_err();
             assert_eq!(error.kind(), StoreErrorKind::Unreadable, "{name}");
         }

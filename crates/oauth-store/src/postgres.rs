@@ -84,16 +84,18 @@ impl Postgres {
             let statement = connection.prepare_cached(statement).await?;
             connection.query(&statement, parameters).await
         });
-        match answer.await {
-            Ok(answer) => answer.map_err(|error| failure::refused(&error)),
-            Err(_) => {
-                // The answer may still come: whoever used the connection next would wait for it.
-                // And what has cut this one off may have cut off the idle ones.
-                drop(Object::take(connection));
-                self.pool.retain(|_, _| false);
-                Err(failure::too_slow())
-            }
+        let (error, usable) = match answer.await {
+            Ok(Ok(rows)) => return Ok(rows),
+            Ok(Err(error)) => (failure::refused(&error), failure::leaves_usable(&error)),
+            // The answer may still come: whoever used the connection next would wait for it.
+            Err(_) => (failure::too_slow(), false),
+        };
+        if !usable {
+            // What has ended this one may have ended the idle ones.
+            drop(Object::take(connection));
+            self.pool.retain(|_, _| false);
         }
+        Err(error)
     }
 
     async fn row(
@@ -128,7 +130,9 @@ impl Backend for Postgres {
     async fn load(&self, owner: &Owner) -> Result<Option<Row>, StoreError> {
         let statement = "SELECT version, body, key_id, refresh_at, dead_at \
             FROM oauth_store_record WHERE id = $1";
-        let row = self.row(statement, &[&id(&owner_name::write(owner))]).await?;
+        let row = self
+            .row(statement, &[&id(&owner_name::write(owner))])
+            .await?;
         row.map(|row| read(&row).map_err(|error| failure::damaged(&error)))
             .transpose()
     }
@@ -151,13 +155,27 @@ impl Backend for Postgres {
         let row = match replaces.map(|version| number(version.get())) {
             None => {
                 let row: [&(dyn ToSql + Sync); 8] = [
-                    &lease_id, &fence, &id, &body, &key_id, &refresh_at, &dead_at, &name,
+                    &lease_id,
+                    &fence,
+                    &id,
+                    &body,
+                    &key_id,
+                    &refresh_at,
+                    &dead_at,
+                    &name,
                 ];
                 self.row(INSERT, &row).await?
             }
             Some(version) => {
                 let row: [&(dyn ToSql + Sync); 8] = [
-                    &lease_id, &fence, &id, &body, &key_id, &refresh_at, &dead_at, &version,
+                    &lease_id,
+                    &fence,
+                    &id,
+                    &body,
+                    &key_id,
+                    &refresh_at,
+                    &dead_at,
+                    &version,
                 ];
                 self.row(UPDATE, &row).await?
             }
@@ -234,9 +252,10 @@ impl Backend for Postgres {
     }
 
     async fn release(&self, lease: Lease) -> Result<(), StoreError> {
-        // The row stays for a while: it is what tells apart whoever comes back late.
-        let statement = "UPDATE oauth_store_lease SET until = least(until, clock_timestamp()) \
-            WHERE id = $1 AND fence = $2";
+        // The row stays for a while: it is what tells apart whoever comes back late. No lease has
+        // the number 0.
+        let statement = "UPDATE oauth_store_lease \
+            SET fence = 0, until = least(until, clock_timestamp()) WHERE id = $1 AND fence = $2";
         self.rows(statement, &[&id(lease.name()), &number(lease.fence())])
             .await?;
         Ok(())
@@ -324,7 +343,9 @@ fn read(row: &tokio_postgres::Row) -> Result<Row, tokio_postgres::Error> {
         sealed: Sealed {
             bytes: Zeroizing::new(row.try_get("body")?),
             key_id: key_id.map(Into::into),
-            refresh_at: row.try_get::<_, Option<i64>>("refresh_at")?.map(moment::read),
+            refresh_at: row
+                .try_get::<_, Option<i64>>("refresh_at")?
+                .map(moment::read),
             dead_at: row.try_get::<_, Option<i64>>("dead_at")?.map(moment::read),
         },
         version: Version::new(version.unsigned_abs()),

@@ -226,7 +226,8 @@ impl Backend for Redis {
     }
 
     async fn clear(&self) -> Result<u64, StoreError> {
-        self.remove_from(&self.keys.owners, "+inf", usize::MAX).await
+        self.remove_from(&self.keys.owners, "+inf", usize::MAX)
+            .await
     }
 
     async fn lease(&self, name: &str, ttl: Duration) -> Result<Option<Lease>, StoreError> {
@@ -245,9 +246,11 @@ impl Backend for Redis {
     async fn release(&self, lease: Lease) -> Result<(), StoreError> {
         let key = self.keys.lease(lease.name());
         let fence = lease.fence().to_string();
-        self.link
+        let _was_ours: bool = self
+            .link
             .run(&self.scripts.release, &[&key], &[fence.as_bytes()])
-            .await
+            .await?;
+        Ok(())
     }
 
     async fn due(&self, before: SystemTime, limit: usize) -> Result<Vec<Owner>, StoreError> {

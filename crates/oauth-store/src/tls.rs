@@ -1,5 +1,7 @@
 //! TLS of the servers' links: rustls, and whom it trusts.
 
+use std::{error::Error as StdError, io, sync::Arc};
+
 use oauth_core::store::{StoreError, StoreErrorKind};
 
 /// Makes sure that rustls knows which cryptography to use: the application's, or else ring.
@@ -39,4 +41,16 @@ pub(crate) fn no_certificates() -> StoreError {
         StoreErrorKind::Configuration,
         "there are no root certificates to check the server with; name a PEM file that has some",
     )
+}
+
+/// Whether rustls is what a driver's error comes from: trying again does not help.
+pub(crate) fn is_cause(error: &(dyn StdError + 'static)) -> bool {
+    // Neither of these names what it holds as its source.
+    let held = match error.downcast_ref::<Arc<dyn StdError + Send + Sync>>() {
+        Some(shared) => Some(&**shared),
+        None => error.downcast_ref().and_then(io::Error::get_ref),
+    };
+    error.is::<rustls::Error>()
+        || held.is_some_and(|held| is_cause(held))
+        || error.source().is_some_and(is_cause)
 }

@@ -5,7 +5,7 @@ use std::{
     net::{Shutdown, TcpListener, TcpStream},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicBool, AtomicU8, Ordering},
     },
     thread,
 };
@@ -22,6 +22,8 @@ struct Wire {
     server: u16,
     /// What to do with what a client sends next.
     next: AtomicU8,
+    /// How often connections were silenced: those of before are.
+    silenced: AtomicU8,
     streams: Mutex<Vec<TcpStream>>,
 }
 
@@ -40,6 +42,7 @@ impl Proxy {
         let wire = Arc::new(Wire {
             server,
             next: AtomicU8::new(PASS),
+            silenced: AtomicU8::new(0),
             streams: Mutex::default(),
         });
         let held = Arc::clone(&wire);
@@ -66,7 +69,13 @@ impl Proxy {
         self.wire.cut();
     }
 
-    /// Cuts the connections when a client next sends something: before the server has it, or, with
+    /// Drops what comes on the connections of now, without telling anybody; new ones are let
+    /// through.
+    pub fn silence(&self) {
+        self.wire.silenced.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Cuts the connection on which a client next sends something: before the server has it, or, with
     /// `delivered`, after, so that its answer is lost.
     pub fn cut_next(&self, delivered: bool) {
         let next = if delivered { CUT_AFTER } else { CUT_BEFORE };
@@ -87,45 +96,53 @@ impl Wire {
 }
 
 fn connect(wire: &Arc<Wire>, client: TcpStream) {
-    let Ok(server) = TcpStream::connect(("127.0.0.1", wire.server)) else {
-        return;
-    };
-    let copies = (client.try_clone(), server.try_clone());
-    let (Ok(client_copy), Ok(server_copy)) = copies else {
-        return;
-    };
-    let copies = (client.try_clone(), server.try_clone());
-    let (Ok(mut answers_to), Ok(mut answers_from)) = copies else {
-        return;
-    };
-    wire.streams().extend([client_copy, server_copy]);
-    thread::spawn(move || {
-        let _ = std::io::copy(&mut answers_from, &mut answers_to);
-        let _ = answers_to.shutdown(Shutdown::Both);
-    });
-    let wire = Arc::clone(wire);
-    thread::spawn(move || pass(&wire, client, server));
+    // A server that is down is one that hangs up.
+    if let Ok(server) = TcpStream::connect(("127.0.0.1", wire.server))
+        && let (Ok(client_copy), Ok(server_copy)) = (client.try_clone(), server.try_clone())
+    {
+        wire.streams().extend([client_copy, server_copy]);
+        let wire = Arc::clone(wire);
+        thread::spawn(move || pass(&wire, &client, &server));
+    }
 }
 
-fn pass(wire: &Wire, mut client: TcpStream, mut server: TcpStream) {
-    let mut bytes = [0; 65_536];
-    while let Ok(length @ 1..) = client.read(&mut bytes) {
-        let next = wire.next.swap(PASS, Ordering::SeqCst);
-        if next != PASS {
-            // Nothing of the answer may pass: the client's side goes first.
-            let _ = client.shutdown(Shutdown::Both);
-            if next == CUT_AFTER {
-                let _ = server.write_all(&bytes[..length]);
-                // The server has read all when it closes its side in turn.
-                let _ = server.shutdown(Shutdown::Write);
-                let _ = std::io::copy(&mut server, &mut std::io::sink());
+/// Passes what the client says, and in a second thread what the server answers.
+fn pass(wire: &Wire, client: &TcpStream, server: &TcpStream) {
+    let muted = AtomicBool::new(false);
+    let silenced = wire.silenced.load(Ordering::SeqCst);
+    thread::scope(|scope| {
+        let answers = scope.spawn(|| {
+            let (mut from, mut to) = (server, client);
+            let mut bytes = [0; 65_536];
+            while let Ok(length @ 1..) = from.read(&mut bytes) {
+                if !muted.load(Ordering::SeqCst) && to.write_all(&bytes[..length]).is_err() {
+                    break;
+                }
             }
-            wire.cut();
-            return;
+            if !muted.load(Ordering::SeqCst) {
+                let _ = to.shutdown(Shutdown::Both);
+            }
+        });
+        let (mut from, mut to) = (client, server);
+        let mut bytes = [0; 65_536];
+        while let Ok(length @ 1..) = from.read(&mut bytes) {
+            if wire.silenced.load(Ordering::SeqCst) != silenced {
+                continue;
+            }
+            match wire.next.swap(PASS, Ordering::SeqCst) {
+                PASS if to.write_all(&bytes[..length]).is_ok() => {}
+                CUT_AFTER => {
+                    muted.store(true, Ordering::SeqCst);
+                    let _ = to.write_all(&bytes[..length]);
+                    // The server closes its side when it has done what it was told.
+                    let _ = server.shutdown(Shutdown::Write);
+                    let _ = answers.join();
+                    break;
+                }
+                _ => break,
+            }
         }
-        if server.write_all(&bytes[..length]).is_err() {
-            break;
-        }
-    }
-    let _ = server.shutdown(Shutdown::Both);
+        let _ = client.shutdown(Shutdown::Both);
+        let _ = server.shutdown(Shutdown::Both);
+    });
 }

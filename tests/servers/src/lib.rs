@@ -14,4 +14,5 @@ mod redis;
 
 pub use cut::Proxy;
 pub use postgres::PostgresServer;
+pub use process::free_port;
 pub use redis::RedisServer;

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    os::unix::fs::chown,
+    os::unix::fs::{PermissionsExt, chown},
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -71,13 +71,32 @@ impl PostgresServer {
         self.folder.path()
     }
 
+    /// Gives a file of its folder to the server, and to nobody else.
+    ///
+    /// # Errors
+    /// When there is no such file.
+    pub fn own(&self, file: &str) -> Result<(), String> {
+        let file = self.folder.path().join(file);
+        let mode = fs::Permissions::from_mode(0o600);
+        fs::set_permissions(&file, mode).map_err(|error| error.to_string())?;
+        self.give(&file)
+    }
+
     /// Runs SQL as the superuser; what it printed, columns separated by `|`.
     ///
     /// # Errors
     /// What the server says against it.
     pub fn sql(&self, sql: &str) -> Result<String, String> {
         let output = Command::new(self.programs.join("psql"))
-            .args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-d", &self.url(), "-c", sql])
+            .args([
+                "-XAtq",
+                "-v",
+                "ON_ERROR_STOP=1",
+                "-d",
+                &self.url(),
+                "-c",
+                sql,
+            ])
             .output()
             .map_err(|error| error.to_string())?;
         match output.status.success() {
@@ -137,10 +156,7 @@ impl PostgresServer {
 
     fn initialize(&self) -> Result<(), String> {
         let data = self.folder.path().join("data");
-        if user().is_some() {
-            let (uid, gid) = (number("-u")?, number("-g")?);
-            chown(self.folder.path(), Some(uid), Some(gid)).map_err(|error| error.to_string())?;
-        }
+        self.give(self.folder.path())?;
         let mut command = match user() {
             None => Command::new(self.programs.join("initdb")),
             Some(user) => {
@@ -150,12 +166,30 @@ impl PostgresServer {
                 command
             }
         };
-        command.args(["--no-sync", "-A", "trust", "-E", "UTF8", "--locale=C", "-U", USER, "-D"]);
+        command.args([
+            "--no-sync",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--locale=C",
+            "-U",
+            USER,
+            "-D",
+        ]);
         let output = command.arg(data).current_dir("/").output();
         let output = output.map_err(|error| error.to_string())?;
         match output.status.success() {
             true => Ok(()),
             false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+        }
+    }
+
+    fn give(&self, path: &Path) -> Result<(), String> {
+        match user() {
+            None => Ok(()),
+            Some(_) => chown(path, Some(number("-u")?), Some(number("-g")?))
+                .map_err(|error| error.to_string()),
         }
     }
 
@@ -183,7 +217,10 @@ fn user() -> Option<&'static str> {
 }
 
 fn number(which: &str) -> Result<u32, String> {
-    let output = Command::new("id").args([which, USER]).stderr(Stdio::null()).output();
+    let output = Command::new("id")
+        .args([which, USER])
+        .stderr(Stdio::null())
+        .output();
     let output = output.map_err(|error| error.to_string())?;
     let text = String::from_utf8_lossy(&output.stdout);
     text.trim()

@@ -95,7 +95,10 @@ impl Drop for Process {
 }
 
 /// A port that nobody listens on now.
-pub(crate) fn free_port() -> Result<u16, String> {
+///
+/// # Errors
+/// When there is none.
+pub fn free_port() -> Result<u16, String> {
     let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
     Ok(address.port())

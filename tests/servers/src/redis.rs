@@ -70,6 +70,22 @@ impl RedisServer {
         self.folder.path()
     }
 
+    /// Runs a command; what `redis-cli` printed.
+    ///
+    /// # Errors
+    /// What the server says against it.
+    pub fn command(&self, command: &[&str]) -> Result<String, String> {
+        let output = Command::new("redis-cli")
+            .args(["-e", "-p", &self.port.to_string()])
+            .args(command)
+            .output()
+            .map_err(|error| error.to_string())?;
+        match output.status.success() {
+            true => Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned()),
+            false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+        }
+    }
+
     /// Starts it, with what it had on its disk, after it was stopped if it runs.
     ///
     /// # Errors
@@ -79,7 +95,14 @@ impl RedisServer {
         let port = self.port.to_string();
         let folder = self.folder.path().to_string_lossy().into_owned();
         let mut arguments = vec!["--port", &port, "--bind", "127.0.0.1", "--dir", &folder];
-        arguments.extend(["--save", "", "--appendonly", "yes", "--appendfsync", "always"]);
+        arguments.extend([
+            "--save",
+            "",
+            "--appendonly",
+            "yes",
+            "--appendfsync",
+            "always",
+        ]);
         arguments.extend(self.settings.iter().map(String::as_str));
         let mut process = Process::start("redis-server", &arguments, None, Signal::TERM)?;
         process.wait_until(|| answers(self.port))?;

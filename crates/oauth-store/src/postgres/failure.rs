@@ -1,12 +1,10 @@
 //! Which kind of failure an error of the driver is, and what of it may be told.
 
-use std::error::Error as _;
-
 use deadpool_postgres::PoolError;
 use oauth_core::store::{StoreError, StoreErrorKind};
 use tokio_postgres::{Error, error::SqlState};
 
-use crate::cause::Cause;
+use crate::{cause::Cause, tls};
 
 pub(super) fn too_slow() -> StoreError {
     StoreError::new(
@@ -36,7 +34,9 @@ pub(super) fn no_connection(error: PoolError) -> StoreError {
 /// The server's text without its detail, which may repeat a whole row.
 pub(super) fn refused(error: &Error) -> StoreError {
     let Some(said) = error.as_db_error() else {
-        let (kind, message) = match is_tls(error) {
+        // The driver keeps the kind of its errors to itself.
+        let tls = tls::is_cause(error) || error.to_string().contains("TLS");
+        let (kind, message) = match tls {
             true => (
                 StoreErrorKind::Configuration,
                 "PostgreSQL's TLS cannot be trusted, or it has none; name its root certificate, \
@@ -77,12 +77,10 @@ pub(super) fn damaged(error: &Error) -> StoreError {
     .with_source(Cause::chain(error))
 }
 
-/// The driver keeps the kind of its errors to itself.
-fn is_tls(error: &Error) -> bool {
-    let broken = error
-        .source()
-        .and_then(|under| under.downcast_ref::<std::io::Error>())
-        .and_then(std::io::Error::get_ref)
-        .is_some_and(|under| under.is::<rustls::Error>());
-    broken || error.to_string().contains("TLS")
+/// Whether the connection can do more. A server that has become read-only is another's replica now,
+/// and who connects anew may be led to the right one.
+pub(super) fn leaves_usable(error: &Error) -> bool {
+    let code = error.code().map_or("08", SqlState::code);
+    // The connection failed; the server is going down; it is read-only.
+    !code.starts_with("08") && !code.starts_with("57P") && code != "25006"
 }

@@ -78,7 +78,9 @@ fn todo_from(version: i32) -> Result<usize, StoreError> {
 }
 
 async fn version(client: &impl GenericClient) -> Result<i32, Error> {
-    let exists = "SELECT to_regclass('oauth_store_schema') IS NOT NULL";
+    // Not to_regclass: it may remember that there was none before another process made it.
+    let exists = "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_tables \
+        WHERE tablename = 'oauth_store_schema' AND schemaname = ANY(current_schemas(false)))";
     if !client.query_one(exists, &[]).await?.try_get::<_, bool>(0)? {
         return Ok(0);
     }

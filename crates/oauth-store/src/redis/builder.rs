@@ -72,7 +72,9 @@ impl RedisBuilder {
     pub async fn open(self) -> Result<Redis, StoreError> {
         let wrong = |message| StoreError::new(StoreErrorKind::Configuration, message);
         if self.prefix.is_empty() || self.prefix.contains(['{', '}']) {
-            return Err(wrong("a key prefix has at least one character, and no braces"));
+            return Err(wrong(
+                "a key prefix has at least one character, and no braces",
+            ));
         }
         // The parser's own error may repeat a part of the password.
         let info = self.url.expose_secret().into_connection_info();

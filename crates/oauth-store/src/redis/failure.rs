@@ -3,7 +3,7 @@
 use oauth_core::store::{StoreError, StoreErrorKind};
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
-use crate::cause::Cause;
+use crate::{cause::Cause, tls};
 
 pub(super) fn too_slow() -> StoreError {
     StoreError::new(
@@ -45,6 +45,10 @@ pub(super) fn refused(error: &RedisError) -> StoreError {
         (ErrorKind::UnexpectedReturnType, _) | (_, "WRONGTYPE") => (
             StoreErrorKind::Unreadable,
             "Redis holds something else where a record is; remove it and authorize again",
+        ),
+        (ErrorKind::Io, _) if tls::is_cause(error) => (
+            StoreErrorKind::Configuration,
+            "Redis's TLS cannot be trusted; name its root certificate, and the host as it is there",
         ),
         (ErrorKind::Io, _) => (
             StoreErrorKind::Unavailable,

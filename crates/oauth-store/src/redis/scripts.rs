@@ -21,11 +21,17 @@ pub(super) struct Named {
 impl Scripts {
     pub(super) fn new() -> Self {
         Self {
-            save: Named::new(concat!(include_str!("number.lua"), include_str!("save.lua"))),
+            save: Named::new(concat!(
+                include_str!("number.lua"),
+                include_str!("save.lua")
+            )),
             reseal: Named::new(include_str!("reseal.lua")),
             remove: Named::new(include_str!("remove.lua")),
             purge: Named::new(include_str!("purge.lua")),
-            lease: Named::new(concat!(include_str!("number.lua"), include_str!("lease.lua"))),
+            lease: Named::new(concat!(
+                include_str!("number.lua"),
+                include_str!("lease.lua")
+            )),
             release: Named::new(include_str!("release.lua")),
         }
     }

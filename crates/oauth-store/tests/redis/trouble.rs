@@ -1,0 +1,128 @@
+//! A server that stops, hangs, or is cut off.
+
+use std::time::Instant;
+
+use oauth_core::store::{StoreError, StoreErrorKind, TokenStore};
+use oauth_store::Plaintext;
+use test_servers::Proxy;
+
+use super::{LIMIT, builder, owner, record, server};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restarted_server_is_found_again() {
+    let mut server = server();
+    let store = Plaintext::new(builder(&server.url()).open().await.unwrap());
+    let first = store
+        .save(&owner("a"), &record("a"), None, None)
+        .await
+        .unwrap();
+
+    server.stop();
+    unavailable(store.load(&owner("a")).await);
+    unavailable(store.save(&owner("b"), &record("b"), None, None).await);
+    unavailable(store.lease("name", LIMIT).await);
+
+    // The first call finds it; the scripts have to be sent again.
+    server.restart().unwrap();
+    let stored = store.load(&owner("a")).await.unwrap().unwrap();
+    assert_eq!(stored.version, first);
+    let second = store
+        .save(&owner("a"), &record("b"), Some(first), None)
+        .await;
+    let second = second.unwrap();
+
+    // What was acknowledged before a crash is there after it.
+    server.kill();
+    server.restart().unwrap();
+    let stored = loop {
+        match store.load(&owner("a")).await {
+            Err(error) => assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error}"),
+            Ok(stored) => break stored.unwrap(),
+        }
+    };
+    assert_eq!(stored.version, second);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_hangs_is_given_up_in_time() {
+    let server = server();
+    let store = Plaintext::new(builder(&server.url()).open().await.unwrap());
+    store
+        .save(&owner("a"), &record("a"), None, None)
+        .await
+        .unwrap();
+
+    server.freeze();
+    let started = Instant::now();
+    let (load, save, lease) = tokio::join!(
+        async { store.load(&owner("a")).await },
+        async { store.save(&owner("b"), &record("b"), None, None).await },
+        store.lease("name", LIMIT),
+    );
+    unavailable(load);
+    unavailable(save);
+    unavailable(lease);
+    // Connecting hangs too.
+    let opened = builder(&server.url()).open().await;
+    assert_eq!(opened.unwrap_err().kind(), StoreErrorKind::Unavailable);
+    // Twice the limit, and what a busy machine adds.
+    assert!(started.elapsed() < LIMIT * 5, "{:?}", started.elapsed());
+
+    server.thaw();
+    assert!(store.load(&owner("a")).await.unwrap().is_some());
+    store
+        .save(&owner("c"), &record("c"), None, None)
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_cut_in_a_save_is_an_error_and_no_half_record() {
+    let server = server();
+    let proxy = Proxy::start(server.port()).unwrap();
+    let port = server.port().to_string();
+    let url = server.url().replace(&port, &proxy.port().to_string());
+    let store = Plaintext::new(builder(&url).open().await.unwrap());
+    store
+        .save(&owner("warm"), &record("a"), None, None)
+        .await
+        .unwrap();
+
+    proxy.cut_next(false);
+    unavailable(store.save(&owner("before"), &record("a"), None, None).await);
+    assert!(store.load(&owner("before")).await.unwrap().is_none());
+
+    proxy.cut_next(true);
+    unavailable(store.save(&owner("after"), &record("a"), None, None).await);
+    let stored = store.load(&owner("after")).await.unwrap();
+    assert_eq!(stored.expect("it was kept").record, record("a"));
+
+    proxy.cut();
+    // The driver may not have seen the end yet; the call after the next has.
+    let _ = store.load(&owner("warm")).await;
+    assert!(store.load(&owner("warm")).await.unwrap().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_that_is_silent_is_replaced() {
+    let server = server();
+    let proxy = Proxy::start(server.port()).unwrap();
+    let port = server.port().to_string();
+    let url = server.url().replace(&port, &proxy.port().to_string());
+    let store = Plaintext::new(builder(&url).open().await.unwrap());
+    store
+        .save(&owner("a"), &record("a"), None, None)
+        .await
+        .unwrap();
+
+    // Nothing more gets through on this connection, and nobody is told.
+    proxy.silence();
+    unavailable(store.load(&owner("a")).await);
+    assert!(store.load(&owner("a")).await.unwrap().is_some());
+}
+
+#[track_caller]
+fn unavailable<T: std::fmt::Debug>(answer: Result<T, StoreError>) {
+    let error = answer.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error:?}");
+}
