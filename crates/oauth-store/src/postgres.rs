@@ -4,7 +4,7 @@
 //! use oauth_store::{Plaintext, postgres::Postgres};
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-//! let database = Postgres::open("postgres://oauth@db.example.com/oauth?sslmode=require").await?;
+//! let database = Postgres::connect("postgres://oauth@db.example.com/oauth?sslmode=require").await?;
 //! let store = Plaintext::new(database);
 //! # Ok::<(), oauth_core::store::StoreError>(())
 //! # })?;
@@ -59,13 +59,12 @@ impl Postgres {
     /// tables.
     ///
     /// # Errors
-    /// As [`PostgresBuilder::open`].
-    pub async fn open(url: &str) -> Result<Self, StoreError> {
-        Self::builder(url).open().await
+    /// As [`PostgresBuilder::connect`].
+    pub async fn connect(url: &str) -> Result<Self, StoreError> {
+        Self::builder(url).connect().await
     }
 
     /// Settings for the database of `url`: `postgres://user:password@host:port/database`.
-    #[must_use]
     pub fn builder(url: &str) -> PostgresBuilder {
         PostgresBuilder::new(url)
     }

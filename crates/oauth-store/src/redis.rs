@@ -4,7 +4,7 @@
 //! use oauth_store::{Plaintext, redis::Redis};
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-//! let server = Redis::open("rediss://:password@cache.example.com").await?;
+//! let server = Redis::connect("rediss://:password@cache.example.com").await?;
 //! let store = Plaintext::new(server);
 //! # Ok::<(), oauth_core::store::StoreError>(())
 //! # })?;
@@ -68,14 +68,13 @@ impl Redis {
     /// Connects to the server of `url` with the default settings.
     ///
     /// # Errors
-    /// As [`RedisBuilder::open`].
-    pub async fn open(url: &str) -> Result<Self, StoreError> {
-        Self::builder(url).open().await
+    /// As [`RedisBuilder::connect`].
+    pub async fn connect(url: &str) -> Result<Self, StoreError> {
+        Self::builder(url).connect().await
     }
 
     /// Settings for the server of `url`: `rediss://user:password@host:port/database`, or
     /// `redis://` without TLS, or `unix:///path`.
-    #[must_use]
     pub fn builder(url: &str) -> RedisBuilder {
         RedisBuilder::new(url)
     }

@@ -195,13 +195,20 @@ impl PostgresServer {
 
     /// Every connection is a process of its own, a child of the first.
     fn signal_all(&self, signal: &str) {
-        let file = self.folder.path().join("data/postmaster.pid");
-        let text = fs::read_to_string(file).unwrap_or_default();
-        let first = text.lines().next().unwrap_or_default();
+        let Some(first) = self.process.as_ref().and_then(Process::id) else {
+            return;
+        };
         let children = fs::read_to_string(format!("/proc/{first}/task/{first}/children"));
         let children = children.unwrap_or_default();
-        let processes = children.split_whitespace().chain([first]);
-        let _ = Command::new("kill").arg(signal).args(processes).status();
+        let first = first.to_string();
+        let processes = children.split_whitespace().chain([first.as_str()]);
+        // One of them may just have ended.
+        let mut kill = Command::new("kill");
+        let _ = kill
+            .arg(signal)
+            .args(processes)
+            .stderr(Stdio::null())
+            .status();
     }
 }
 

@@ -71,6 +71,10 @@ impl Process {
         Ok(())
     }
 
+    pub(crate) fn id(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         if let Some(child) = &self.child {
             // One that has ended cannot be signalled, and need not be.

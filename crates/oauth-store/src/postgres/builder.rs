@@ -18,7 +18,7 @@ use crate::tls;
 /// How long a migration may take, with the wait for another process that migrates.
 const MIGRATION_LIMIT: Duration = Duration::from_secs(600);
 
-/// How a [`Postgres`] is opened.
+/// How a [`Postgres`] is connected.
 #[derive(Debug)]
 #[must_use]
 pub struct PostgresBuilder {
@@ -68,7 +68,7 @@ impl PostgresBuilder {
     /// [`StoreErrorKind::Configuration`] for a URL that cannot be understood, and a user who may
     /// not log in or write; [`StoreErrorKind::Unreadable`] for the tables of a later version;
     /// [`StoreErrorKind::Unavailable`] when there is no connection.
-    pub async fn open(self) -> Result<Postgres, StoreError> {
+    pub async fn connect(self) -> Result<Postgres, StoreError> {
         // The parser's own error may repeat a part of the password.
         let mut config: Config = self.url.expose_secret().parse().map_err(|_| {
             StoreError::new(

@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::{Redis, failure, keys::Keys, link::Link, scripts::Scripts, server};
 use crate::tls;
 
-/// How a [`Redis`] is opened.
+/// How a [`Redis`] is connected.
 #[derive(Debug)]
 #[must_use]
 pub struct RedisBuilder {
@@ -69,7 +69,7 @@ impl RedisBuilder {
     /// [`StoreErrorKind::Configuration`] for a URL or prefix that cannot be used, a user who may
     /// not log in, and a server that would evict keys, is a replica or part of a cluster;
     /// [`StoreErrorKind::Unavailable`] when there is no connection.
-    pub async fn open(self) -> Result<Redis, StoreError> {
+    pub async fn connect(self) -> Result<Redis, StoreError> {
         let wrong = |message| StoreError::new(StoreErrorKind::Configuration, message);
         if self.prefix.is_empty() || self.prefix.contains(['{', '}']) {
             return Err(wrong(

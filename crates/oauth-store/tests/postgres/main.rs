@@ -1,5 +1,7 @@
 //! Token stores on a real PostgreSQL server.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 mod schema;
 mod suite;
 mod trouble;

@@ -29,7 +29,7 @@ async fn older_tables_are_migrated_and_later_ones_refused() {
     server.sql(VERSION_1).unwrap();
     // Two at once: one migrates, the other waits for it.
     let url = server.url();
-    let (a, b) = tokio::join!(builder(&url).open(), builder(&url).open());
+    let (a, b) = tokio::join!(builder(&url).connect(), builder(&url).connect());
     let store = Plaintext::new(a.unwrap());
     b.unwrap();
     let stored = store.load(&owner("old")).await.unwrap().unwrap();
@@ -43,7 +43,7 @@ async fn older_tables_are_migrated_and_later_ones_refused() {
     server
         .sql("UPDATE oauth_store_schema SET version = 999")
         .unwrap();
-    let error = builder(&url).open().await.unwrap_err();
+    let error = builder(&url).connect().await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unreadable, "{error}");
 }
 
@@ -53,7 +53,7 @@ async fn many_open_an_empty_database_at_once() {
     let url = server.url();
     let mut openers = tokio::task::JoinSet::new();
     for _ in 0..8 {
-        openers.spawn(builder(&url).open());
+        openers.spawn(builder(&url).connect());
     }
     for opened in openers.join_all().await {
         opened.unwrap();
@@ -63,7 +63,7 @@ async fn many_open_an_empty_database_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn damaged_rows_are_unreadable_and_hide_no_others() {
     let server = server();
-    let store = Plaintext::new(builder(&server.url()).open().await.unwrap());
+    let store = Plaintext::new(builder(&server.url()).connect().await.unwrap());
     for user in ["a", "b", "c"] {
         store
             .save(&owner(user), &record(user), None, None)
@@ -88,7 +88,7 @@ async fn damaged_rows_are_unreadable_and_hide_no_others() {
     server
         .sql("ALTER TABLE oauth_store_record ALTER COLUMN key_id TYPE bytea USING NULL")
         .unwrap();
-    let store = Plaintext::new(builder(&server.url()).open().await.unwrap());
+    let store = Plaintext::new(builder(&server.url()).connect().await.unwrap());
     let error = store.load(&owner("c")).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unreadable, "{error}");
 }
@@ -96,7 +96,7 @@ async fn damaged_rows_are_unreadable_and_hide_no_others() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_may_not_write_is_told_so() {
     let server = server();
-    drop(Postgres::open(&server.url()).await.unwrap());
+    drop(Postgres::connect(&server.url()).await.unwrap());
     server
         .sql(
             "CREATE ROLE reader LOGIN; CREATE ROLE stranger LOGIN;
@@ -105,7 +105,7 @@ async fn who_may_not_write_is_told_so() {
         .unwrap();
     for user in ["reader", "stranger", "nobody"] {
         let url = server.url().replace("postgres@", &format!("{user}@"));
-        let error = builder(&url).open().await.unwrap_err();
+        let error = builder(&url).connect().await.unwrap_err();
         assert_eq!(
             error.kind(),
             StoreErrorKind::Configuration,
@@ -119,7 +119,7 @@ async fn who_may_not_write_is_told_so() {
         "postgres://user:hush@127.0.0.1:hush/",
         "mysql://127.0.0.1/",
     ] {
-        let error = builder(url).open().await.unwrap_err();
+        let error = builder(url).connect().await.unwrap_err();
         assert_eq!(
             error.kind(),
             StoreErrorKind::Configuration,
@@ -129,7 +129,7 @@ async fn who_may_not_write_is_told_so() {
     }
 
     // A right that was taken away later.
-    let store = Plaintext::new(builder(&server.url()).open().await.unwrap());
+    let store = Plaintext::new(builder(&server.url()).connect().await.unwrap());
     server
         .sql("ALTER ROLE postgres SET default_transaction_read_only = on")
         .unwrap();
@@ -146,7 +146,7 @@ async fn who_may_not_write_is_told_so() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_error_repeats_no_row() {
     let server = server();
-    let store = Plaintext::new(builder(&server.url()).open().await.unwrap());
+    let store = Plaintext::new(builder(&server.url()).connect().await.unwrap());
     server
         .sql("ALTER TABLE oauth_store_record ADD CHECK (length(body) < 10)")
         .unwrap();
@@ -194,12 +194,12 @@ async fn tls_is_checked() {
     // A server without TLS is not spoken to in clear.
     let url = server.url().replace("127.0.0.1", "localhost") + "?sslmode=require";
     let trusting = || builder(&url).root_certificates(pem.clone());
-    let error = trusting().open().await.unwrap_err();
+    let error = trusting().connect().await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Configuration, "{error}");
 
     server.sql("ALTER SYSTEM SET ssl = on").unwrap();
     server.restart().unwrap();
-    let store = Plaintext::new(trusting().open().await.unwrap());
+    let store = Plaintext::new(trusting().connect().await.unwrap());
     store
         .save(&owner("a"), &record("a"), None, None)
         .await
@@ -209,9 +209,9 @@ async fn tls_is_checked() {
     assert_eq!(server.sql(links).unwrap(), "t");
 
     // Not one of the operating system's; not this name.
-    let error = builder(&url).open().await.unwrap_err();
+    let error = builder(&url).connect().await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Configuration, "{error}");
     let other_name = url.replace("localhost", "127.0.0.1");
-    let error = builder(&other_name).root_certificates(pem).open().await;
+    let error = builder(&other_name).root_certificates(pem).connect().await;
     assert_eq!(error.unwrap_err().kind(), StoreErrorKind::Configuration);
 }

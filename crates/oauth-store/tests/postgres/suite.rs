@@ -1,4 +1,4 @@
-//! The suite of every token store.
+//! The suite of every token store, in clear and sealed.
 
 use std::sync::{
     Arc,
@@ -6,15 +6,31 @@ use std::sync::{
 };
 
 use async_trait::async_trait;
-use oauth_core::store::{StoreError, TokenStore, suite};
-use oauth_store::{Plaintext, postgres::Postgres};
+use oauth_core::{
+    random::OsRandom,
+    store::{StoreError, TokenStore, suite},
+};
+use oauth_store::{Backend, Encrypted, Key, Keys, Plaintext, Protection};
 use test_servers::PostgresServer;
+
+use super::{builder, owner, record, server};
 
 /// Each store has a schema of its own.
 #[derive(Debug)]
 struct Schemas {
     server: PostgresServer,
     made: AtomicU32,
+    keys: Option<Keys>,
+}
+
+impl Schemas {
+    fn new(keys: Option<Keys>) -> Arc<Self> {
+        Arc::new(Self {
+            server: server(),
+            made: AtomicU32::new(0),
+            keys,
+        })
+    }
 }
 
 #[async_trait]
@@ -23,13 +39,83 @@ impl suite::Harness for Schemas {
         let schema = format!("store_{}", self.made.fetch_add(1, Ordering::Relaxed));
         self.server.sql(&format!("CREATE SCHEMA {schema}")).unwrap();
         let url = format!("{}?options=-csearch_path%3D{schema}", self.server.url());
-        Ok(Arc::new(Plaintext::new(Postgres::open(&url).await?)))
+        // A debug build on a busy machine: the limit is not what is tested here.
+        let database = builder(&url)
+            .time_limit(super::LIMIT * 30)
+            .connect()
+            .await?;
+        Ok(match &self.keys {
+            Some(keys) => Arc::new(Encrypted::new(database, keys.clone())),
+            None => Arc::new(Plaintext::new(database)),
+        })
     }
 }
 
+fn key(id: &str) -> Key {
+    Key::generate(id, &OsRandom).unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn passes_the_suite() {
-    let server = super::server();
-    let made = AtomicU32::new(0);
-    suite::run(Arc::new(Schemas { server, made })).await;
+async fn in_clear() {
+    suite::run(Schemas::new(None)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sealed() {
+    suite::run(Schemas::new(Some(Keys::new(key("first"))))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_rotated_in_place() {
+    let server = server();
+    let database = builder(&server.url()).connect().await.unwrap();
+    let (old, new) = (key("old"), key("new"));
+    let store = Encrypted::new(database.clone(), Keys::new(old.clone()));
+    let version = store
+        .save(&owner("a"), &record("access-secret"), None, None)
+        .await;
+    let version = version.unwrap();
+    let body = "SELECT position('secret'::bytea IN body) FROM oauth_store_record";
+    assert_eq!(server.sql(body).unwrap(), "0");
+
+    let both = Encrypted::new(database.clone(), Keys::new(new.clone()).and(old).unwrap());
+    assert_eq!(both.rotate(10).await.unwrap().sealed, 1);
+    assert_eq!(both.rotate(10).await.unwrap().sealed, 0);
+    let row = database.load(&owner("a")).await.unwrap().unwrap();
+    assert_eq!(row.sealed.key_id.as_deref(), Some("new"));
+    // Who was about to replace the record still can.
+    let store = Encrypted::new(database, Keys::new(new));
+    let stored = store.load(&owner("a")).await.unwrap().unwrap();
+    assert_eq!(
+        (stored.record, stored.version),
+        (record("access-secret"), version)
+    );
+    store
+        .save(&owner("a"), &record("b"), Some(version), None)
+        .await
+        .unwrap();
+    assert!(
+        !both
+            .backend()
+            .reseal(&owner("a"), &row.sealed, version)
+            .await
+            .unwrap()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_url_is_enough() {
+    let server = server();
+    let store = oauth_store::open(&server.url(), Protection::Plaintext)
+        .await
+        .unwrap();
+    store
+        .save(&owner("a"), &record("a"), None, None)
+        .await
+        .unwrap();
+    let other = server.url().replace("postgres://", "postgresql://");
+    let other = oauth_store::open(&other, Protection::Plaintext)
+        .await
+        .unwrap();
+    assert!(other.load(&owner("a")).await.unwrap().is_some());
 }

@@ -11,7 +11,7 @@ use super::{LIMIT, builder, owner, record, server};
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restarted_server_is_found_again() {
     let mut server = server();
-    let store = Plaintext::new(builder(&server.url()).open().await.unwrap());
+    let store = Plaintext::new(builder(&server.url()).connect().await.unwrap());
     let first = store
         .save(&owner("a"), &record("a"), None, None)
         .await
@@ -45,7 +45,7 @@ async fn a_restarted_server_is_found_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_hangs_is_given_up_in_time() {
     let server = server();
-    let store = Plaintext::new(builder(&server.url()).open().await.unwrap());
+    let store = Plaintext::new(builder(&server.url()).connect().await.unwrap());
     store
         .save(&owner("a"), &record("a"), None, None)
         .await
@@ -62,7 +62,7 @@ async fn a_server_that_hangs_is_given_up_in_time() {
     unavailable(save);
     unavailable(lease);
     // Connecting hangs too.
-    let opened = builder(&server.url()).open().await;
+    let opened = builder(&server.url()).connect().await;
     assert_eq!(opened.unwrap_err().kind(), StoreErrorKind::Unavailable);
     // Twice the limit, and what a busy machine adds.
     assert!(started.elapsed() < LIMIT * 5, "{:?}", started.elapsed());
@@ -81,7 +81,7 @@ async fn a_connection_cut_in_a_save_is_an_error_and_no_half_record() {
     let proxy = Proxy::start(server.port()).unwrap();
     let port = server.port().to_string();
     let url = server.url().replace(&port, &proxy.port().to_string());
-    let store = Plaintext::new(builder(&url).open().await.unwrap());
+    let store = Plaintext::new(builder(&url).connect().await.unwrap());
     store
         .save(&owner("warm"), &record("a"), None, None)
         .await
@@ -111,7 +111,7 @@ async fn a_connection_cut_in_a_save_is_an_error_and_no_half_record() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_that_waits_for_another_is_given_up_in_time() {
     let server = server();
-    let store = Plaintext::new(builder(&server.url()).open().await.unwrap());
+    let store = Plaintext::new(builder(&server.url()).connect().await.unwrap());
     let first = store
         .save(&owner("a"), &record("a"), None, None)
         .await
@@ -144,7 +144,13 @@ async fn a_statement_that_waits_for_another_is_given_up_in_time() {
 #[tokio::test(flavor = "multi_thread")]
 async fn more_tasks_than_connections_take_turns() {
     let server = server();
-    let store = Plaintext::new(builder(&server.url()).connections(2).open().await.unwrap());
+    let store = Plaintext::new(
+        builder(&server.url())
+            .connections(2)
+            .connect()
+            .await
+            .unwrap(),
+    );
     let store = std::sync::Arc::new(store);
     let mut tasks = tokio::task::JoinSet::new();
     for task in 0..32 {

@@ -1,5 +1,7 @@
 //! Token stores on a real Redis server.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 mod settings;
 mod suite;
 mod trouble;

@@ -10,12 +10,12 @@ use super::{builder, owner, record, server};
 async fn a_server_that_evicts_keys_is_refused_unless_allowed() {
     for policy in ["allkeys-lru", "volatile-ttl"] {
         let server = RedisServer::with(&["--maxmemory-policy", policy]).unwrap();
-        let error = builder(&server.url()).open().await.unwrap_err();
+        let error = builder(&server.url()).connect().await.unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Configuration, "{error}");
         assert!(error.to_string().contains("maxmemory-policy"), "{error}");
         builder(&server.url())
             .allow_eviction()
-            .open()
+            .connect()
             .await
             .unwrap();
     }
@@ -24,7 +24,7 @@ async fn a_server_that_evicts_keys_is_refused_unless_allowed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_server_keeps_what_it_has_and_says_so() {
     let server = RedisServer::with(&["--maxmemory", "3mb"]).unwrap();
-    let store = Plaintext::new(builder(&server.url()).open().await.unwrap());
+    let store = Plaintext::new(builder(&server.url()).connect().await.unwrap());
     let whole = record(&"x".repeat(65_536));
     let mut kept = 0;
     let error = loop {
@@ -58,13 +58,13 @@ async fn a_password_is_asked_for_and_used() {
             .url()
             .replace("redis://", &format!("redis://:{password}@"))
     };
-    let store = Plaintext::new(builder(&with("hush")).open().await.unwrap());
+    let store = Plaintext::new(builder(&with("hush")).connect().await.unwrap());
     store
         .save(&owner("a"), &record("a"), None, None)
         .await
         .unwrap();
     for url in [server.url(), with("hush-hush")] {
-        let error = builder(&url).open().await.unwrap_err();
+        let error = builder(&url).connect().await.unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Configuration, "{error:?}");
         assert!(!format!("{error:?}").contains("hush"), "{error:?}");
     }
@@ -92,7 +92,7 @@ async fn users_with_few_rights_are_enough_or_told_so() {
     };
 
     // It may ask neither INFO nor CONFIG, and works.
-    let store = Plaintext::new(builder(&with("few")).open().await.unwrap());
+    let store = Plaintext::new(builder(&with("few")).connect().await.unwrap());
     store
         .save(&owner("a"), &record("a"), None, None)
         .await
@@ -101,7 +101,7 @@ async fn users_with_few_rights_are_enough_or_told_so() {
     store.release(lease).await.unwrap();
     assert_eq!(store.clear().await.unwrap(), 1);
 
-    let store = Plaintext::new(builder(&with("none")).open().await.unwrap());
+    let store = Plaintext::new(builder(&with("none")).connect().await.unwrap());
     let error = store.load(&owner("a")).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Configuration, "{error:?}");
     let error = store
@@ -123,12 +123,12 @@ async fn replicas_clusters_and_nonsense_are_refused() {
         "redis://:hush@[".to_owned(),
         "postgres://127.0.0.1".to_owned(),
     ] {
-        let error = builder(&url).open().await.unwrap_err();
+        let error = builder(&url).connect().await.unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Configuration, "{error:?}");
         assert!(!format!("{error:?}").contains("hush"), "{error:?}");
     }
     for prefix in ["", "a{b", "}"] {
-        let error = builder(&primary.url()).prefix(prefix).open().await;
+        let error = builder(&primary.url()).prefix(prefix).connect().await;
         let error = error.unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Configuration, "{error:?}");
     }
@@ -137,7 +137,7 @@ async fn replicas_clusters_and_nonsense_are_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn damaged_records_are_unreadable_and_hide_no_others() {
     let server = server();
-    let store = Plaintext::new(builder(&server.url()).open().await.unwrap());
+    let store = Plaintext::new(builder(&server.url()).connect().await.unwrap());
     for user in ["a", "b", "c", "d"] {
         store
             .save(&owner(user), &record(user), None, None)
@@ -179,7 +179,7 @@ async fn damaged_records_are_unreadable_and_hide_no_others() {
 #[tokio::test(flavor = "multi_thread")]
 async fn numbers_grow_when_the_server_has_lost_all() {
     let server = server();
-    let store = Plaintext::new(builder(&server.url()).open().await.unwrap());
+    let store = Plaintext::new(builder(&server.url()).connect().await.unwrap());
     let first = store
         .save(&owner("a"), &record("a"), None, None)
         .await
@@ -231,7 +231,7 @@ async fn tls_is_checked() {
     .unwrap();
     let pem = std::fs::read(&certificate).unwrap();
     let url = format!("rediss://localhost:{tls_port}");
-    let trusting = builder(&url).root_certificates(pem.clone()).open().await;
+    let trusting = builder(&url).root_certificates(pem.clone()).connect().await;
     let store = Plaintext::new(trusting.unwrap());
     store
         .save(&owner("a"), &record("a"), None, None)
@@ -245,7 +245,7 @@ async fn tls_is_checked() {
         builder(&other_name).root_certificates(pem),
         builder(&url).root_certificates("nothing"),
     ] {
-        let error = builder.open().await.unwrap_err();
+        let error = builder.connect().await.unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Configuration, "{error:?}");
     }
 }
