@@ -79,7 +79,8 @@ impl PostgresBuilder {
         })?;
         // What the URL says comes last, and so it counts.
         let options = format!(
-            "-c statement_timeout={} -c synchronous_commit=on {}",
+            "-c statement_timeout={} -c synchronous_commit=on \
+            -c default_transaction_isolation=read\\ committed {}",
             self.limit.as_millis().clamp(1, i32::MAX as u128),
             config.get_options().unwrap_or_default()
         );

@@ -155,16 +155,9 @@ async fn an_error_repeats_no_row() {
         .await;
     let error = error.unwrap_err();
     let shown = format!("{error} {error:?}");
-    // The server repeats the row, with the token in hexadecimal digits.
-    let hex: String = "access-secret"
-        .bytes()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
     assert!(shown.contains("check constraint"), "{shown}");
-    assert!(
-        !shown.contains("secret") && !shown.contains(&hex),
-        "{shown}"
-    );
+    // The server repeats the row, its bytes as hexadecimal digits: these are of `{"v`.
+    assert!(!shown.contains("7b2276"), "{shown}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

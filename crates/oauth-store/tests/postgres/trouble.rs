@@ -109,6 +109,27 @@ async fn a_connection_cut_in_a_save_is_an_error_and_no_half_record() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn links_that_are_silent_are_replaced() {
+    let server = server();
+    let proxy = Proxy::start(server.port()).unwrap();
+    let port = server.port().to_string();
+    let url = server.url().replace(&port, &proxy.port().to_string());
+    let store = Plaintext::new(builder(&url).connect().await.unwrap());
+    let store = std::sync::Arc::new(store);
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let store = std::sync::Arc::clone(&store);
+        tasks.spawn(async move { store.load(&owner("a")).await.unwrap() });
+    }
+    tasks.join_all().await;
+
+    // Nothing more gets through on these connections, and nobody is told. One call finds out.
+    proxy.silence();
+    unavailable(store.load(&owner("a")).await);
+    assert!(store.load(&owner("a")).await.unwrap().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_statement_that_waits_for_another_is_given_up_in_time() {
     let server = server();
     let store = Plaintext::new(builder(&server.url()).connect().await.unwrap());
