@@ -239,15 +239,20 @@ impl Backend for Postgres {
         let statement = "INSERT INTO oauth_store_lease AS held (id, fence, until) VALUES (\
                 $1, nextval('oauth_store_number'), clock_timestamp() + $2 * interval '1 microsecond') \
             ON CONFLICT (id) DO UPDATE SET fence = nextval('oauth_store_number'), \
+                abandoned = held.fence <> 0, \
                 until = clock_timestamp() + $2 * interval '1 microsecond' \
-            WHERE held.until <= clock_timestamp() RETURNING fence";
+            WHERE held.until <= clock_timestamp() RETURNING fence, abandoned";
         // The operator takes a number of a kind that this is exact for.
         let ttl = moment::ttl(ttl) as f64;
         let Some(row) = self.row(statement, &[&id(name), &ttl]).await? else {
             return Ok(None);
         };
-        let fence: i64 = row.try_get(0).map_err(|error| failure::damaged(&error))?;
-        Ok(Some(Lease::new(name, fence.unsigned_abs())))
+        let damaged = |error| failure::damaged(&error);
+        let fence: i64 = row.try_get("fence").map_err(damaged)?;
+        let abandoned = row.try_get("abandoned").map_err(damaged)?;
+        Ok(Some(
+            Lease::new(name, fence.unsigned_abs()).with_abandoned(abandoned),
+        ))
     }
 
     async fn release(&self, lease: Lease) -> Result<(), StoreError> {

@@ -231,7 +231,7 @@ impl Backend for Redis {
 
     async fn lease(&self, name: &str, ttl: Duration) -> Result<Option<Lease>, StoreError> {
         let ttl = moment::ttl(ttl).to_string();
-        let fence: u64 = self
+        let (fence, abandoned): (u64, bool) = self
             .link
             .run(
                 &self.scripts.lease,
@@ -239,7 +239,7 @@ impl Backend for Redis {
                 &[ttl.as_bytes()],
             )
             .await?;
-        Ok((fence > 0).then(|| Lease::new(name, fence)))
+        Ok((fence > 0).then(|| Lease::new(name, fence).with_abandoned(abandoned)))
     }
 
     async fn release(&self, lease: Lease) -> Result<(), StoreError> {

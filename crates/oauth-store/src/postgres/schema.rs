@@ -27,7 +27,8 @@ const STEPS: &[&str] = &[
         until timestamptz NOT NULL
     );
     CREATE INDEX oauth_store_lease_until ON oauth_store_lease (until);",
-    "ALTER TABLE oauth_store_record ADD COLUMN key_id text;",
+    "ALTER TABLE oauth_store_record ADD COLUMN key_id text;
+    ALTER TABLE oauth_store_lease ADD COLUMN abandoned boolean NOT NULL DEFAULT false;",
 ];
 
 /// Whoever migrates holds this lock, which is of the whole database: `oauth-st` in ASCII.
