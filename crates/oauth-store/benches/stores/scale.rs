@@ -11,6 +11,8 @@ use super::{ours, report};
 
 /// Owners in a page of `due`, and records in a batch of `purge`.
 const PAGE: usize = 100;
+/// How often each page is asked for; the median counts.
+const RUNS: usize = 5;
 const WRITERS: usize = 32;
 
 /// Fills `store` with a hundredth of `rows`, and then with the rest, and measures at both.
@@ -22,6 +24,8 @@ pub(super) async fn measure(
     size: impl Fn() -> f64,
     settle: impl Fn(),
 ) {
+    // Of the first hundredth one half is dead, and there must be enough of it for every run.
+    assert!(rows >= 200 * RUNS * PAGE, "--rows must be 100000 or more");
     let empty = size();
     let mut filled = 0;
     for rows in [rows / 100, rows] {
@@ -74,7 +78,7 @@ async fn fill(store: &Arc<dyn TokenStore>, ids: std::ops::Range<usize>) {
 
 async fn median(act: impl AsyncFn()) -> Duration {
     let mut times = Vec::new();
-    for _ in 0..21 {
+    for _ in 0..RUNS {
         let started = Instant::now();
         act().await;
         times.push(started.elapsed());
