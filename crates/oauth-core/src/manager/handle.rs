@@ -2,10 +2,13 @@
 
 use std::{
     fmt,
+    future::Future,
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
+    task::{Context, Poll},
 };
 
 use arc_swap::ArcSwapOption;
@@ -88,10 +91,14 @@ impl TokenHandle {
     /// As [`TokenManager::get`](super::TokenManager::get); a usage error when the provider puts
     /// tokens elsewhere, use [`TokenHandle::authorize`] then.
     #[inline]
-    pub async fn header(&self) -> Result<HeaderValue, Error> {
-        if let Some(header) = self.try_header() {
-            return Ok(header);
+    pub fn header(&self) -> impl Future<Output = Result<HeaderValue, Error>> + Send + '_ {
+        Header {
+            handle: self,
+            slow: None,
         }
+    }
+
+    async fn slow_header(&self) -> Result<HeaderValue, Error> {
         let ready = self.ready().await?;
         ready.authorization.clone().ok_or_else(|| {
             Error::usage("this provider does not use the Authorization header; let the handle authorize the request")
@@ -209,6 +216,33 @@ impl TokenHandle {
             self.hot.cool();
         }
         Ok(ready)
+    }
+}
+
+/// The future of a header. The state of the slow way is large, and making room for it would cost
+/// more than the fast way takes.
+struct Header<'a> {
+    handle: &'a TokenHandle,
+    slow: Option<SlowHeader<'a>>,
+}
+
+type SlowHeader<'a> = Pin<Box<dyn Future<Output = Result<HeaderValue, Error>> + Send + 'a>>;
+
+impl Future for Header<'_> {
+    type Output = Result<HeaderValue, Error>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if self.slow.is_none()
+            && let Some(header) = self.handle.try_header()
+        {
+            return Poll::Ready(Ok(header));
+        }
+        let handle = self.handle;
+        let slow = self
+            .slow
+            .get_or_insert_with(|| Box::pin(handle.slow_header()));
+        slow.as_mut().poll(context)
     }
 }
 
