@@ -45,6 +45,9 @@ pub enum ErrorKind {
     OAuth,
     /// The token store could not do its part.
     Store,
+    /// A [`TokenSource`](crate::manager::TokenSource) could not do its part; the error's source
+    /// says why.
+    TokenSource,
 }
 
 /// What a program can do about an error.
@@ -90,6 +93,7 @@ struct Repr {
 enum Source {
     Transport(Arc<TransportError>),
     Store(StoreError),
+    TokenSource(Arc<dyn StdError + Send + Sync>, Recovery),
 }
 
 impl Error {
@@ -149,6 +153,29 @@ impl Error {
     pub fn store(error: StoreError) -> Self {
         let mut this = Self::new(ErrorKind::Store, Cow::Borrowed("the token store failed"));
         this.repr().source = Some(Source::Store(error));
+        this
+    }
+
+    /// A failure of a [`TokenSource`](crate::manager::TokenSource) that has errors of its own.
+    /// `error` becomes the source of this one, to be found there again; `recovery` is what the
+    /// manager goes by.
+    ///
+    /// ```
+    /// use std::error::Error as _;
+    /// use oauth_core::{Error, ErrorKind, Recovery};
+    ///
+    /// let missing = std::io::Error::other("no such client");
+    /// let error = Error::token_source(missing, Recovery::FixConfiguration);
+    /// assert_eq!(error.kind(), ErrorKind::TokenSource);
+    /// assert!(error.source().is_some_and(|source| source.is::<std::io::Error>()));
+    /// ```
+    #[must_use]
+    pub fn token_source(error: impl StdError + Send + Sync + 'static, recovery: Recovery) -> Self {
+        let mut this = Self::new(
+            ErrorKind::TokenSource,
+            Cow::Borrowed("the source of tokens failed"),
+        );
+        this.repr().source = Some(Source::TokenSource(Arc::new(error), recovery));
         this
     }
 
@@ -267,6 +294,10 @@ impl Error {
                 after: self.0.retry_after,
             },
             ErrorKind::Protocol => Recovery::GiveUp,
+            ErrorKind::TokenSource => match &self.0.source {
+                Some(Source::TokenSource(_, recovery)) => *recovery,
+                _ => Recovery::GiveUp,
+            },
             ErrorKind::Store => match self.store_error().map(StoreError::kind) {
                 Some(StoreErrorKind::Configuration) => Recovery::FixConfiguration,
                 Some(StoreErrorKind::Unreadable) => Recovery::GiveUp,
@@ -403,6 +434,7 @@ impl StdError for Error {
         match self.0.source.as_ref()? {
             Source::Transport(error) => Some(&**error),
             Source::Store(error) => Some(error),
+            Source::TokenSource(error, _) => Some(&**error),
         }
     }
 }

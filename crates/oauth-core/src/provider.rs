@@ -106,6 +106,14 @@ pub trait Provider: Debug + Send + Sync + 'static {
         Ok(())
     }
 
+    /// Whether a refresh that failed with `error` says that the refresh token is dead, so that it
+    /// is dropped and not sent again: `invalid_grant` (RFC 6749 §5.2), or what the provider maps
+    /// to it. For a server that says it in another way. A failure that is over by itself must
+    /// never count.
+    fn ends_refresh_token(&self, error: &Error) -> bool {
+        error.needs_reauthorization()
+    }
+
     /// How long an answer asks to wait: `Retry-After` (RFC 9110 §10.2.3).
     fn retry_after(&self, headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
         response::retry_after(headers, now)

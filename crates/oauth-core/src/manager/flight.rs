@@ -88,15 +88,19 @@ impl<K: Hash + Eq + Clone + Send + Sync, T: Clone + Send + Sync> Flights<K, T> {
     }
 
     /// Tells the flights that `pick` names that nothing they bring may be kept, and lets the next
-    /// one to come start a new flight rather than join one that set out before.
-    pub(crate) fn clear(&self, pick: impl Fn(&K) -> bool) {
+    /// one to come start a new flight rather than join one that set out before. Whether there
+    /// were any.
+    pub(crate) fn clear(&self, pick: impl Fn(&K) -> bool) -> bool {
+        let mut any = false;
         self.0.lock().retain(|key, entry| {
             let picked = pick(key);
             if picked {
                 entry.cleared.store(true, SeqCst);
+                any = true;
             }
             !picked
         });
+        any
     }
 
     /// Ends when nothing is in the air.

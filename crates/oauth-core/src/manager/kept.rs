@@ -67,6 +67,13 @@ impl ManagedToken {
         self.0.rest.as_ref().map(|rest| &rest.extra)
     }
 
+    /// The whole answer, refresh token and all. Whoever spends that refresh token takes it from
+    /// the manager, which will then send one that is dead.
+    #[must_use]
+    pub fn token_set(&self) -> TokenSet {
+        self.0.issued().token
+    }
+
     /// The value of an `Authorization` header (RFC 6750 §2.1), marked sensitive.
     ///
     /// # Errors

@@ -241,6 +241,31 @@ impl TokenManager {
         }
     }
 
+    /// As [`TokenManager::clear`], at once and in this process's memory alone: with a store, what
+    /// is stored is read again. Whether there was anything, or a renewal under way, which then
+    /// brings nothing back.
+    pub fn clear_memory(&self, subject: &Subject) -> bool {
+        let shared = &self.shared;
+        let key = self.key(subject);
+        let _memory = shared.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let flying = shared.flights.clear(|flight| flight.owner == key);
+        shared.failures.forget_owner(&key);
+        let had = shared.table.remove(&key);
+        shared.cool(&key);
+        flying || had
+    }
+
+    /// As [`TokenManager::clear_memory`], of every client and subject.
+    pub fn clear_all_memory(&self) {
+        let shared = &self.shared;
+        let _memory = shared.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.flights.clear(|_| true);
+        shared.failures.clear();
+        shared.introspections.clear();
+        shared.table.clear();
+        shared.cool_all();
+    }
+
     /// The token sets of a subject, without the tokens.
     ///
     /// # Errors

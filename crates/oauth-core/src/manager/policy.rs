@@ -18,6 +18,7 @@ pub struct RefreshPolicy {
     mandatory: Duration,
     first_backoff: Duration,
     max_backoff: Duration,
+    remember_failures: bool,
     lease: Duration,
     concurrency: usize,
     accept_superset: bool,
@@ -33,6 +34,7 @@ impl Default for RefreshPolicy {
             mandatory: Duration::from_secs(60),
             first_backoff: Duration::from_secs(1),
             max_backoff: Duration::from_secs(60),
+            remember_failures: true,
             lease: Duration::from_secs(45),
             concurrency: 64,
             accept_superset: false,
@@ -66,6 +68,15 @@ impl RefreshPolicy {
         self
     }
 
+    /// Sets whether a failure is told to those who come after it, too. If not, each call that finds
+    /// no token asks again, however often it was refused; while an older token still works, a
+    /// failure to renew it is remembered all the same.
+    #[must_use]
+    pub fn with_failures_remembered(mut self, remember: bool) -> Self {
+        self.remember_failures = remember;
+        self
+    }
+
     /// Sets for how long this process may keep others from refreshing: longer than the client's
     /// time limit of a request. After a crash the others wait as long.
     #[must_use]
@@ -86,6 +97,10 @@ impl RefreshPolicy {
     pub fn with_accept_superset(mut self, accept: bool) -> Self {
         self.accept_superset = accept;
         self
+    }
+
+    pub(crate) fn remembers_failures(&self) -> bool {
+        self.remember_failures
     }
 
     pub(crate) fn lease(&self) -> Duration {

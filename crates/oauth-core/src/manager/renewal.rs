@@ -13,7 +13,7 @@ use super::{
     update::Update,
 };
 use crate::{
-    Capability, Error, RefreshToken, Token, TokenSet, grant,
+    Capability, Error, RefreshToken, Scopes, Token, TokenSet, grant,
     store::{Issued, Lease, Record, StoreError, TokenRequest, Version},
 };
 
@@ -87,7 +87,8 @@ impl Flight {
                 // That there is nothing to renew with is known at once, and not worth remembering
                 // unless the old token would have everybody ask again.
                 let asked = error.endpoint().is_some() || !error.needs_reauthorization();
-                if asked || alive {
+                let remember = alive || (asked && shared.policy.remembers_failures());
+                if remember && !self.pilot.is_cleared() {
                     shared
                         .failures
                         .remember(&self.key, error, &shared.policy, now, fraction);
@@ -178,11 +179,7 @@ impl Flight {
             .filter(|have| self.fits(have))
             .max_by_key(|have| have.token.expires_at().map_or(u64::MAX, seconds));
         if let Some(issued) = exact
-            && self.will_do(&Kept::new(
-                &self.key.owner.subject,
-                issued,
-                &self.shared.timeline,
-            ))
+            && self.will_do(&self.kept(issued))
         {
             return Plan::Adopt(issued.clone());
         }
@@ -191,10 +188,11 @@ impl Flight {
                 && have.token.refresh_expires_at().is_none_or(|end| wall < end)
         };
         let covers = |have: &&Issued| {
-            let granted = have.token.scopes();
-            let asked = request.requested_scopes();
             have.request.is_plain()
-                && asked.is_none_or(|asked| granted.is_empty() || asked.is_subset(granted))
+                && match request.requested_scopes() {
+                    None => true,
+                    Some(asked) => self.can_narrow() && within(asked, have),
+                }
         };
         let mut candidates = record.tokens().iter().filter(spendable);
         let base = candidates
@@ -214,6 +212,20 @@ impl Flight {
             },
             None => Plan::Ask,
         }
+    }
+
+    fn can_narrow(&self) -> bool {
+        let can = self.registration.client().provider().capabilities();
+        can.contains(Capability::ScopeOnRefresh)
+    }
+
+    /// Whether there is a refresh token that would do, had the provider a way to say for what.
+    fn is_too_narrow(&self, known: &Known) -> bool {
+        let asked = self.key.request.requested_scopes();
+        let would_do = |have: &Issued| {
+            have.token.refresh_token().is_some() && asked.is_some_and(|asked| within(asked, have))
+        };
+        !self.can_narrow() && known.record.tokens().iter().any(would_do)
     }
 
     /// Whether a token set in a record answers this flight's request.
@@ -246,7 +258,9 @@ impl Flight {
         let _commit = shared.commits.lock(&self.key.owner).await;
         // Read again: it may have been invalidated before the lock was ours.
         let known = shared.known(&self.registration, &self.key.owner).await;
-        if !self.pilot.is_cleared() && known.failure.is_none() {
+        // Without a store it came from there.
+        let stored = shared.store.is_some() && known.failure.is_none();
+        if stored && !self.pilot.is_cleared() {
             shared.publish(&self.key.owner, &known.record, known.version);
         }
         match self.plan(&known) {
@@ -275,12 +289,6 @@ impl Flight {
         if request != base
             && let Some(scopes) = request.requested_scopes()
         {
-            let can = self.registration.client().provider().capabilities();
-            if !can.contains(Capability::ScopeOnRefresh) {
-                return Err(Error::usage(
-                    "this provider cannot narrow scopes on refresh; ask for the scopes that were granted, or for any",
-                ));
-            }
             grant = grant.with_scopes(scopes.clone());
         }
         let client = self.registration.client();
@@ -314,7 +322,8 @@ impl Flight {
                     });
                     return Err(error);
                 }
-                if error.needs_reauthorization() {
+                let provider = self.registration.client().provider();
+                if provider.ends_refresh_token(&error) {
                     let error = error.with_interrupted(lease.is_some_and(Lease::was_abandoned));
                     return self.bury(known, spent, lease, error).await;
                 }
@@ -378,14 +387,15 @@ impl Flight {
         match token {
             Some(token) => Ok(self.granted(known, lease, token).await),
             // What is in the store is not known: that is no reason to send a user to log in.
-            None => Err(known.failure.map_or_else(
-                || {
-                    Error::reauthorization_needed(
-                        "there is no valid token and nothing to renew it with; authorize again",
-                    )
-                },
-                Error::store,
-            )),
+            None => Err(match known.failure {
+                Some(failure) => Error::store(failure),
+                None if self.is_too_narrow(&known) => Error::usage(
+                    "this provider cannot narrow scopes on refresh; ask for the scopes that were granted, or for any",
+                ),
+                None => Error::reauthorization_needed(
+                    "there is no valid token and nothing to renew it with; authorize again",
+                ),
+            }),
         }
     }
 
@@ -510,6 +520,12 @@ enum Leased {
     Ours(Option<Lease>),
     /// Somebody else had it, and has brought what this flight is for.
     Changed,
+}
+
+/// Whether `asked` is part of what was granted; what that is may not be known.
+fn within(asked: &Scopes, have: &Issued) -> bool {
+    let granted = have.token.scopes();
+    granted.is_empty() || asked.is_subset(granted)
 }
 
 /// A name of fixed length that says nothing of the owner.

@@ -53,6 +53,8 @@ pub(crate) struct Shared {
     pub(crate) failures: Failures,
     /// One at a time spends an owner's refresh token, or asks with a client's name for one request.
     pub(crate) turns: Locks<FlightKey>,
+    /// Without a store: held for a change of the memory, from the look at it to the end.
+    pub(crate) memory: Mutex<()>,
     /// One at a time writes an owner's record.
     pub(crate) commits: Locks<Key>,
     pub(crate) permits: Semaphore,
@@ -84,6 +86,7 @@ impl Shared {
             flights: Flights::new(),
             failures: Failures::default(),
             turns: Locks::default(),
+            memory: Mutex::default(),
             commits: Locks::default(),
             permits: Semaphore::new(settings.policy.concurrency()),
             policy: settings.policy.clone(),

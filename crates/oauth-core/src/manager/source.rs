@@ -12,6 +12,9 @@ use crate::{
 
 /// Where a first token comes from when nothing can be refreshed.
 ///
+/// A source that needs a token itself gets it from another manager: with the same one, as many
+/// waiting sources as requests may run at once would wait for each other.
+///
 /// ```
 /// use async_trait::async_trait;
 /// use oauth_core::{Client, Error, TokenSet, grant::Extension};

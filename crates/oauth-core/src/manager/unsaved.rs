@@ -119,6 +119,10 @@ impl Shared {
             return Outcome::Discarded;
         }
         let Some(store) = self.store.clone() else {
+            let _memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+            if cleared() {
+                return Outcome::Discarded;
+            }
             let (record, _) = self.table.record(key).unwrap_or_default();
             let Some(record) = update.apply(record) else {
                 return Outcome::Superseded;

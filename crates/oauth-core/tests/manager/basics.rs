@@ -277,3 +277,133 @@ async fn a_narrower_token_leaves_the_refresh_token_whole() {
         Some("refresh-1")
     );
 }
+
+#[tokio::test]
+async fn the_memory_is_cleared_at_once_and_a_flight_brings_nothing_back() {
+    let server = Server::new();
+    let tokens = TokenManager::new(server.client());
+    assert!(!tokens.clear_memory(&Subject::Client), "there was nothing");
+    server.hold();
+    let caller = {
+        let tokens = tokens.clone();
+        tokio::spawn(async move { tokens.get(&Subject::Client, None).await })
+    };
+    server.until(1).await;
+    assert!(tokens.clear_memory(&Subject::Client), "one was under way");
+    server.go();
+    assert_eq!(caller.await.unwrap().unwrap().expose_secret(), "access-1");
+    assert!(tokens.is_empty());
+    tokens.get(&Subject::Client, None).await.unwrap();
+    assert!(tokens.clear_memory(&Subject::Client), "there was a token");
+    tokens.get(&Subject::Client, None).await.unwrap();
+    tokens.clear_all_memory();
+    assert!(tokens.is_empty());
+    assert_eq!(server.count(), 3);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_makes_no_token_longer() {
+    let server = Server::new();
+    let tokens = TokenManager::new(server.client());
+    tokens.get(&Subject::Client, None).await.unwrap();
+    server.clock.advance(Duration::from_secs(3600));
+    server.clock.set(std::time::SystemTime::UNIX_EPOCH);
+    let token = tokens.get(&Subject::Client, None).await.unwrap();
+    assert_eq!(token.expose_secret(), "access-2");
+}
+
+#[tokio::test]
+async fn failures_need_not_be_remembered() {
+    let server = Server::new();
+    let tokens = TokenManager::builder(server.client())
+        .policy(RefreshPolicy::default().with_failures_remembered(false))
+        .build();
+    let down = || server.script(Ok((503, String::new())));
+    down();
+    assert!(tokens.get(&Subject::Client, None).await.is_err());
+    tokens.get(&Subject::Client, None).await.unwrap();
+    assert_eq!(server.count(), 2, "nothing worked: it is asked again");
+    server.clock.advance(Duration::from_secs(3600 - 30));
+    down();
+    for _ in 0..3 {
+        let token = tokens.get(&Subject::Client, None).await.unwrap();
+        assert_eq!(token.expose_secret(), "access-1");
+    }
+    assert_eq!(server.count(), 3, "the old one works: not at every call");
+}
+
+/// The client itself, for scopes that no refresh can name.
+#[tokio::test]
+async fn what_cannot_be_narrowed_is_asked_for() {
+    let server = Server::new();
+    let tokens = TokenManager::new(server.client_without_narrowing());
+    let user = user_token(&server, "refresh-0");
+    tokens
+        .select(&Subject::Client)
+        .register(user.clone())
+        .await
+        .unwrap();
+    let narrow = scopes("read");
+    let token = tokens.get(&Subject::Client, Some(&narrow)).await.unwrap();
+    assert_eq!(token.expose_secret(), "access-1");
+    let grant = server.sent(0, "grant_type");
+    assert_eq!(grant.as_deref(), Some("client_credentials"));
+
+    // For a user nobody can ask.
+    let subject = Subject::user("42");
+    tokens.register(&subject, user).await.unwrap();
+    let error = tokens.get(&subject, Some(&narrow)).await.unwrap_err();
+    assert!(!error.needs_reauthorization(), "{error}");
+    assert_eq!(error.kind(), ErrorKind::Usage);
+    assert_eq!(server.count(), 1);
+}
+
+#[tokio::test]
+async fn a_provider_says_in_its_own_way_that_a_refresh_token_is_dead() {
+    let server = Server::new();
+    let tokens = TokenManager::new(server.client_of_prose());
+    tokens
+        .register(&Subject::Client, user_token(&server, "refresh-0"))
+        .await
+        .unwrap();
+    server.clock.advance(Duration::from_secs(3600));
+    server.script(Ok((400, r#"{"error":"no such session"}"#.to_owned())));
+    let token = tokens.get(&Subject::Client, None).await.unwrap();
+    assert_eq!(token.expose_secret(), "access-1");
+    assert_eq!(token.token_set().refresh_expires_at(), None);
+    let grants: Vec<_> = (0..server.count())
+        .filter_map(|index| server.sent(index, "grant_type"))
+        .collect();
+    assert_eq!(grants, ["refresh_token", "client_credentials"]);
+}
+
+/// A source with errors of its own.
+#[derive(Debug)]
+struct Broken;
+
+#[async_trait::async_trait]
+impl oauth_core::manager::TokenSource for Broken {
+    async fn token(
+        &self,
+        _: &oauth_core::Client,
+        _: &Subject,
+        _: &oauth_core::store::TokenRequest,
+    ) -> Result<Option<TokenSet>, oauth_core::Error> {
+        let why = std::fmt::Error;
+        let recovery = oauth_core::Recovery::Retry { after: None };
+        Err(oauth_core::Error::token_source(why, recovery))
+    }
+}
+
+#[tokio::test]
+async fn the_errors_of_a_source_come_through() {
+    let server = Server::new();
+    let tokens = TokenManager::builder(server.client())
+        .source(Broken)
+        .build();
+    let error = tokens.get(&Subject::Client, None).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TokenSource);
+    assert!(error.is_transient());
+    let source = std::error::Error::source(&error).unwrap();
+    assert!(source.is::<std::fmt::Error>());
+}

@@ -10,8 +10,8 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use oauth_core::{
-    Capabilities, Capability, Client, Endpoints, GenericProvider, Limits, RetryPolicy, Transport,
-    TransportError, TransportErrorKind, clock::ManualClock,
+    Capabilities, Capability, Client, Endpoints, GenericProvider, Limits, Provider, RetryPolicy,
+    Transport, TransportError, TransportErrorKind, clock::ManualClock,
 };
 use tokio::sync::watch;
 
@@ -53,17 +53,40 @@ impl Server {
     }
 
     pub(crate) fn client(&self) -> Client {
+        self.client_of(Self::provider(&[
+            Capability::ClientCredentials,
+            Capability::RefreshToken,
+            Capability::ScopeOnRefresh,
+        ]))
+    }
+
+    pub(crate) fn client_without_narrowing(&self) -> Client {
+        self.client_of(Self::provider(&[
+            Capability::ClientCredentials,
+            Capability::RefreshToken,
+        ]))
+    }
+
+    /// Of a server that refuses in prose.
+    pub(crate) fn client_of_prose(&self) -> Client {
+        self.client_of(Prose(Self::provider(&[
+            Capability::ClientCredentials,
+            Capability::RefreshToken,
+        ])))
+    }
+
+    fn provider(capabilities: &[Capability]) -> GenericProvider {
         let endpoints = Endpoints::new("https://id.example.com/token")
             .unwrap()
             .with_revocation("https://id.example.com/revoke")
             .unwrap()
             .with_introspection("https://id.example.com/introspect")
             .unwrap();
-        let provider = GenericProvider::new(endpoints).with_capabilities(Capabilities::of([
-            Capability::ClientCredentials,
-            Capability::RefreshToken,
-            Capability::ScopeOnRefresh,
-        ]));
+        GenericProvider::new(endpoints)
+            .with_capabilities(Capabilities::of(capabilities.iter().copied()))
+    }
+
+    fn client_of(&self, provider: impl Provider) -> Client {
         Client::builder(provider, "client")
             .client_secret("secret")
             .transport(self.clone())
@@ -111,6 +134,28 @@ impl Server {
             .iter()
             .find(|(have, _)| have == name)
             .map(|(_, value)| value.clone())
+    }
+}
+
+/// Any 400 is the end of a refresh token.
+#[derive(Debug)]
+struct Prose(GenericProvider);
+
+impl Provider for Prose {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn endpoints(&self) -> &Endpoints {
+        self.0.endpoints()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.0.capabilities()
+    }
+
+    fn ends_refresh_token(&self, error: &oauth_core::Error) -> bool {
+        error.status() == Some(http::StatusCode::BAD_REQUEST)
     }
 }
 
