@@ -77,6 +77,23 @@ impl TokenManager {
         self.select(subject).register(token).await
     }
 
+    /// Keeps the token of a new login, in the place of all that the subject had: as
+    /// [`TokenManager::register`], and no older token with other scopes is handed out again.
+    ///
+    /// # Errors
+    /// As [`TokenManager::register`].
+    pub async fn replace(
+        &self,
+        subject: &Subject,
+        token: TokenSet,
+    ) -> Result<super::ManagedToken, Error> {
+        let request = TokenRequest::scopes(token.scopes().clone());
+        let issued = Issued::new(request.clone(), token.clone());
+        let update = Update::Replaced { request, token };
+        let kept = self.keep(subject, issued, &update).await?;
+        Ok(super::ManagedToken(kept))
+    }
+
     /// Keeps an access token of which nothing else is known: the server is asked what it is
     /// (RFC 7662).
     ///
@@ -323,9 +340,10 @@ impl TokenManager {
     pub(super) async fn keep(
         &self,
         subject: &Subject,
-        request: TokenRequest,
-        token: TokenSet,
+        issued: Issued,
+        update: &Update,
     ) -> Result<Arc<Kept>, Error> {
+        let token = &issued.token;
         let ended = token.is_expired(self.shared.clock.now());
         if ended && token.refresh_token().is_none() {
             return Err(Error::usage(
@@ -343,12 +361,7 @@ impl TokenManager {
             scopes: token.scopes().clone(),
             expires_at: token.expires_at(),
         };
-        let issued = Issued::new(request, token);
-        let update = Update::Granted {
-            request: issued.request.clone(),
-            token: issued.token.clone(),
-        };
-        let result = self.change(&key, &update).await;
+        let result = self.change(&key, update).await;
         self.shared.failures.forget_owner(&key);
         self.shared.tell(&event);
         result.map(|()| Arc::new(Kept::new(subject, &issued, &self.shared.timeline)))

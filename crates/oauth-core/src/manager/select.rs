@@ -1,9 +1,9 @@
 //! A look-up with more to it than subject and scopes.
 
-use super::{ManagedToken, TokenHandle, TokenManager, shared::FlightKey};
+use super::{ManagedToken, TokenHandle, TokenManager, shared::FlightKey, update::Update};
 use crate::{
     AccessToken, Error, Scopes, Token, TokenSet,
-    store::{Subject, TokenRequest},
+    store::{Issued, Subject, TokenRequest},
 };
 
 /// Which token is meant: a subject's, for scopes, resources and parameters.
@@ -128,8 +128,10 @@ impl<'a> Selection<'a> {
                 .clone()
                 .with_scopes(Some(token.scopes().clone())),
         };
+        let issued = Issued::new(request.clone(), token.clone());
+        let update = Update::Granted { request, token };
         self.manager
-            .keep(&self.subject, request, token)
+            .keep(&self.subject, issued, &update)
             .await
             .map(ManagedToken)
     }

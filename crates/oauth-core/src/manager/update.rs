@@ -17,6 +17,11 @@ pub(crate) enum Update {
         request: TokenRequest,
         token: TokenSet,
     },
+    /// A new login: one token in the place of all there were.
+    Replaced {
+        request: TokenRequest,
+        token: TokenSet,
+    },
     /// `spent` of the token set `base` brought `token` for `request`.
     Refreshed {
         base: TokenRequest,
@@ -51,6 +56,10 @@ impl Update {
     pub(crate) fn apply(&self, mut record: Record) -> Option<Record> {
         match self {
             Self::Granted { request, token } => Some(record.with(request.clone(), token.clone())),
+            Self::Replaced { request, token } => {
+                let record = record.retain(|_| false);
+                Some(record.with(request.clone(), token.clone()))
+            }
             Self::Refreshed {
                 base,
                 spent,
@@ -127,9 +136,9 @@ impl Update {
     /// Whether losing it would lose a refresh token that the server has given out.
     pub(crate) fn carries_refresh_token(&self) -> bool {
         match self {
-            Self::Granted { token, .. } | Self::Refreshed { token, .. } => {
-                token.refresh_token().is_some()
-            }
+            Self::Granted { token, .. }
+            | Self::Replaced { token, .. }
+            | Self::Refreshed { token, .. } => token.refresh_token().is_some(),
             Self::Rotated { .. } => true,
             _ => false,
         }

@@ -407,3 +407,24 @@ async fn the_errors_of_a_source_come_through() {
     let source = std::error::Error::source(&error).unwrap();
     assert!(source.is::<std::fmt::Error>());
 }
+
+#[tokio::test]
+async fn a_new_login_takes_the_place_of_all_that_was_there() {
+    let server = Server::new();
+    let tokens = TokenManager::new(server.client());
+    let user = Subject::user("42");
+    tokens
+        .register(&user, user_token(&server, "refresh-0"))
+        .await
+        .unwrap();
+    tokens.get(&user, Some(&scopes("read"))).await.unwrap();
+    assert_eq!(tokens.sessions(&user).await.unwrap().len(), 2);
+    let login = TokenSet::new(AccessToken::new("login").unwrap(), {
+        use oauth_core::clock::Clock;
+        server.clock.now()
+    });
+    tokens.replace(&user, login).await.unwrap();
+    assert_eq!(tokens.sessions(&user).await.unwrap().len(), 1);
+    let token = tokens.get(&user, None).await.unwrap();
+    assert_eq!(token.expose_secret(), "login");
+}
