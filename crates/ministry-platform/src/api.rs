@@ -1,7 +1,6 @@
 //! Calls of the API with a token that is there, and renewed once when the server refuses it.
 
 use bytes::Bytes;
-use oauth_core::Token;
 
 use crate::{
     Authentication, Error,
@@ -58,13 +57,15 @@ impl Api {
         let request = authentication.resolve(request)?;
         let token = authentication.token(identity).await?;
         match authentication
-            .call(request.clone(), token.access_token())
+            .call(request.clone(), &token.access_token())
             .await
         {
             Err(Refusal::DeadToken(_)) => {
-                authentication.drop_token(identity, token.access_token());
+                authentication
+                    .drop_token(identity, &token.access_token())
+                    .await?;
                 let token = authentication.token(identity).await?;
-                Ok(authentication.call(request, token.access_token()).await?)
+                Ok(authentication.call(request, &token.access_token()).await?)
             }
             result => Ok(result?),
         }

@@ -1,5 +1,5 @@
-//! Authentication with Ministry Platform: as the default user, as an API client, and the cache of
-//! their tokens.
+//! Authentication with Ministry Platform: as the default user, as an API client, and their tokens,
+//! kept by the core's token manager.
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), ministry_platform::Error> {
@@ -13,46 +13,46 @@
 //! ```
 
 mod builder;
-mod cache;
 mod call;
 mod client_secret;
 mod credentials;
+mod secrets;
 mod tokens;
 
 use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use oauth_core::{
-    AccessToken, Client, ErrorCode, Provider, RetryPolicy, Scopes, Token, TokenSet, UserInfo,
+    AccessToken, Client, ErrorCode, Provider, RetryPolicy, Scopes, TokenSet, UserInfo,
     clock::Clock, grant, json_object,
 };
 use secrecy::SecretString;
 
 use crate::{Api, Error, ErrorKind, MinistryPlatform};
 pub use builder::AuthenticationBuilder;
-use cache::Cache;
 pub(crate) use call::Refusal;
 use client_secret::ClientId;
 pub use credentials::Credentials;
+use secrets::Secrets;
+use tokens::Tokens;
 
-/// Authenticates with one church's Ministry Platform and keeps the tokens. Cheap to clone; clones
-/// share the cache, two that were built apart share nothing.
+/// Authenticates with one church's Ministry Platform and keeps the tokens: what a service holds for
+/// its whole life. Cheap to clone; clones share the tokens, two that were built apart share nothing.
 ///
 /// A token is handed out until the last fifth of its lifetime, at most five minutes, before its
 /// end; then the next call fetches a new one. Whatever the number of callers, there is one request
-/// for each key at a time. A caller may be dropped at any point.
+/// for each user and client at a time. A caller may be dropped at any point: the request goes on,
+/// in a task of the tokio runtime that it was called from.
 #[derive(Clone)]
 pub struct Authentication(Arc<Inner>);
 
 struct Inner {
     platform: MinistryPlatform,
     client: Client,
-    user: User,
-    lookup_user: Option<User>,
     scopes: Scopes,
     api_retry: RetryPolicy,
-    tokens: Cache<Identity, Arc<TokenSet>>,
-    secrets: Cache<ClientId, Arc<SecretString>>,
+    tokens: Tokens,
+    secrets: Secrets,
 }
 
 #[derive(Clone)]
@@ -61,12 +61,12 @@ struct User {
     password: SecretString,
 }
 
-/// Whose token it is: what the cache is keyed by.
+/// Whose token it is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Identity {
     /// The default user, by the password grant.
     User,
-    /// The user who looks client secrets up.
+    /// The user who looks client secrets up, which may be the default user.
     Lookup,
     /// An API client, by client credentials.
     Client(ClientId),
@@ -117,17 +117,13 @@ impl Authentication {
         scopes: Scopes,
         api_retry: RetryPolicy,
     ) -> Self {
-        let clock = |client: &Client| Arc::clone(client.clock());
-        let (tokens, secrets) = (Cache::new(clock(&client)), Cache::new(clock(&client)));
         Self(Arc::new(Inner {
+            tokens: Tokens::new(&client, user, lookup_user, scopes.clone()),
+            secrets: Secrets::default(),
             platform,
             client,
-            user,
-            lookup_user,
             scopes,
             api_retry,
-            tokens,
-            secrets,
         }))
     }
 
@@ -137,7 +133,8 @@ impl Authentication {
     /// [`ErrorKind::LoginRefused`] when the server refuses user or client; the transport's, the
     /// server's and protocol errors for what can happen on the way.
     pub async fn authenticate(&self) -> Result<Arc<TokenSet>, Error> {
-        self.token(&Identity::User).await
+        let token = self.token(&Identity::User).await?;
+        Ok(Arc::new(token.token_set()))
     }
 
     /// Logs another user in. The server is asked every time: this is how a password is checked,
@@ -171,8 +168,8 @@ impl Authentication {
     /// [`ErrorKind::ClientSecretMissing`]; [`ErrorKind::ClientRefused`]. [`ErrorKind::Usage`] for
     /// an id that is empty, longer than 256 bytes or has control characters; nothing is sent then.
     pub async fn authenticate_client(&self, client_id: &str) -> Result<Arc<TokenSet>, Error> {
-        self.token(&Identity::Client(ClientId::new(client_id)?))
-            .await
+        let client = Identity::Client(ClientId::new(client_id)?);
+        Ok(Arc::new(self.token(&client).await?.token_set()))
     }
 
     /// Forgets every token and every secret. A fetch that is under way does not bring one back.
@@ -188,14 +185,8 @@ impl Authentication {
     /// # Errors
     /// [`ErrorKind::NotCached`] when there is none for this id.
     pub fn invalidate_token(&self, client_id: &str) -> Result<(), Error> {
-        let mut known =
-            ClientId::new(client_id).is_ok_and(|id| self.0.tokens.remove(&Identity::Client(id)));
-        if client_id == self.0.client.client_id() {
-            for user in [Identity::User, Identity::Lookup] {
-                known |= self.0.tokens.remove(&user);
-            }
-        }
-        if known {
+        let configured = client_id == self.0.client.client_id();
+        if self.0.tokens.forget(client_id, configured) {
             Ok(())
         } else {
             Err(Error::new(
@@ -242,9 +233,7 @@ impl Authentication {
     /// # Errors
     /// When the token may still be valid at the server; it is forgotten here all the same.
     pub async fn revoke(&self, token: &AccessToken) -> Result<(), Error> {
-        self.0
-            .tokens
-            .remove_all_if(|kept| kept.access_token() == token);
+        self.0.tokens.delete(token).await?;
         Ok(self.0.client.revoke(token).await?)
     }
 
@@ -294,6 +283,18 @@ impl Authentication {
 
     fn clock(&self) -> &dyn Clock {
         &**self.0.client.clock()
+    }
+}
+
+impl fmt::Debug for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("User")
+    }
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Inner")
     }
 }
 

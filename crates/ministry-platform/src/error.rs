@@ -126,6 +126,15 @@ impl Error {
         }))
     }
 
+    /// What a token manager says: an error of ours that came through it, or a login's.
+    pub(crate) fn of_tokens(error: &oauth_core::Error) -> Self {
+        let ours = error
+            .source()
+            .and_then(<dyn StdError>::downcast_ref::<Self>);
+        ours.cloned()
+            .unwrap_or_else(|| Self::of(error.clone(), ErrorKind::LoginRefused))
+    }
+
     /// The same failure, seen as one of the look-up: whatever was refused, the look-up was.
     pub(crate) fn in_lookup(self) -> Self {
         if !matches!(self.0.kind, ErrorKind::Refused | ErrorKind::Query) {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Authentication, Identity};
-use crate::{Api, Error, ErrorKind, Filter, TableName, error::CLIENT_CACHE, tables::Query};
+use crate::{Api, Error, ErrorKind, Filter, TableName, tables::Query};
 
 /// The id of an API client, fit to be looked for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -47,19 +47,19 @@ struct Row {
 impl Authentication {
     /// The secret of a client, at most two minutes old.
     pub(super) async fn client_secret(&self, id: &ClientId) -> Result<Arc<SecretString>, Error> {
-        self.0
-            .secrets
-            .get(id, |_| async {
-                Ok((Arc::new(self.look_up(id).await?), CLIENT_CACHE))
-            })
-            .await
+        let begun = match self.0.secrets.get(id, self.clock()) {
+            Ok(secret) => return Ok(secret),
+            Err(begun) => begun,
+        };
+        // Nobody else looks this one up: it happens where the client's token is asked for.
+        let secret = Arc::new(self.look_up(id).await?);
+        self.0.secrets.put(id, &secret, begun);
+        Ok(secret)
     }
 
     /// Forgets a secret that was refused.
     pub(super) fn drop_client_secret(&self, id: &ClientId, secret: &Arc<SecretString>) {
-        self.0
-            .secrets
-            .remove_if(id, |kept| Arc::ptr_eq(kept, secret));
+        self.0.secrets.remove(id, secret);
     }
 
     async fn look_up(&self, id: &ClientId) -> Result<SecretString, Error> {
@@ -67,12 +67,7 @@ impl Authentication {
         let query = Query::new()
             .select(COLUMNS)?
             .filter(Filter::eq("Client_ID", id.as_str())?);
-        let identity = if self.0.lookup_user.is_some() {
-            Identity::Lookup
-        } else {
-            Identity::User
-        };
-        let rows = Api::new(self.clone(), identity)
+        let rows = Api::new(self.clone(), Identity::Lookup)
             .rows(&table, &query)
             .await
             .map_err(Error::in_lookup)?;

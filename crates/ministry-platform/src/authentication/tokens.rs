@@ -1,12 +1,21 @@
-//! Where each identity's token comes from, and how long it is kept.
+//! Where each identity's token comes from: two token managers and the sources of first tokens.
 
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
+};
 
-use oauth_core::{AccessToken, ErrorCode, Scopes, Token, TokenSet, grant};
+use async_trait::async_trait;
+use oauth_core::{
+    AccessToken, Client, ClientAuthMethod, ErrorCode, Scopes, TokenManager, TokenSet, grant,
+    manager::{ManagedToken, RefreshPolicy, TokenSource, exchange},
+    store::{Subject, TokenRequest},
+};
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
-use super::{Authentication, Identity, User, client_secret::ClientId};
+use super::{Authentication, Identity, Inner, User, client_secret::ClientId};
 use crate::{Error, ErrorKind, SCOPE_ALL};
 
 /// A token is renewed so long before its end, unless that is more than a fifth of its lifetime.
@@ -15,53 +24,161 @@ const MARGIN: Duration = Duration::from_secs(300);
 /// How long a token that could not be renewed, but still works, is handed out before the next try.
 const RETRY: Duration = Duration::from_secs(30);
 
-type Fetched = Result<(Arc<TokenSet>, Duration), Error>;
+/// The tokens of users and of API clients.
+///
+/// They are kept apart because a client's token needs a user's: a manager whose sources wait for
+/// its own tokens could wait for itself.
+pub(super) struct Tokens {
+    users: TokenManager,
+    clients: TokenManager,
+    /// Managers of one API client each, made from `clients`. Keys come from callers: a source
+    /// that fails takes its own away.
+    by_id: Mutex<HashMap<ClientId, TokenManager>>,
+    user: Subject,
+    lookup: Option<Subject>,
+}
 
-impl Authentication {
-    /// The token of an identity. Boxed, because a client's token needs the look-up user's.
-    pub(crate) fn token<'a>(
-        &'a self,
-        identity: &'a Identity,
-    ) -> Pin<Box<dyn Future<Output = Result<Arc<TokenSet>, Error>> + Send + 'a>> {
-        Box::pin(self.0.tokens.get(identity, move |ended| async move {
-            let inner = &self.0;
-            let fetched = match identity {
-                Identity::User => self.user_token(&inner.user, ended.as_deref()).await,
-                Identity::Lookup => {
-                    self.user_token(
-                        inner.lookup_user.as_ref().unwrap_or(&inner.user),
-                        ended.as_deref(),
-                    )
-                    .await
-                }
-                Identity::Client(id) => self.client_token(id).await,
-            };
-            self.keep(fetched, ended)
-        }))
+/// The password grant, for the default user and the one who looks client secrets up.
+#[derive(Debug)]
+struct Logins {
+    users: Vec<(Subject, User)>,
+    scopes: Scopes,
+}
+
+/// The client credentials grant, with the secret of the client's row.
+#[derive(Debug)]
+struct LookedUp {
+    authentication: Weak<Inner>,
+    id: ClientId,
+}
+
+/// No token: of a client whose id is not known there is none.
+#[derive(Debug)]
+struct Nothing;
+
+impl Tokens {
+    pub(super) fn new(client: &Client, user: User, lookup: Option<User>, scopes: Scopes) -> Self {
+        // All of the margin is mandatory: Ministry Platform's tokens die early rather than late.
+        let policy = RefreshPolicy::default()
+            .with_advisory(Duration::ZERO)
+            .with_mandatory(MARGIN)
+            .with_backoff(RETRY, RETRY)
+            .with_failures_remembered(false);
+        let subject = Subject::user(user.username.as_str());
+        let lookup = lookup.map(|reader| {
+            // The same user may be both, and still not with the same token.
+            let name = format!("look-up: {}", reader.username);
+            (Subject::user(name), reader)
+        });
+        let lookup_subject = lookup.as_ref().map(|(subject, _)| subject.clone());
+        let mut users = vec![(subject.clone(), user)];
+        users.extend(lookup);
+        let logins = Logins { users, scopes };
+        Self {
+            users: TokenManager::builder(client.clone())
+                .source(logins)
+                .policy(policy.clone())
+                .build(),
+            clients: TokenManager::builder(client.clone())
+                .source(Nothing)
+                .policy(policy)
+                .build(),
+            by_id: Mutex::default(),
+            user: subject,
+            lookup: lookup_subject,
+        }
     }
 
-    /// Forgets the token of an identity, if it still is this one: a hundred refusals of one token
-    /// forget it once, and not the one that came after it.
-    pub(crate) fn drop_token(&self, identity: &Identity, token: &AccessToken) {
+    fn by_id(&self) -> MutexGuard<'_, HashMap<ClientId, TokenManager>> {
+        // A change is one insertion or removal: a panic elsewhere leaves nothing half done.
+        self.by_id.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn clear(&self) {
+        self.users.clear_all_memory();
+        self.clients.clear_all_memory();
+        self.by_id().clear();
+    }
+
+    /// Forgets the tokens of a client id; whether there were any, or any under way.
+    pub(super) fn forget(&self, id: &str, configured: bool) -> bool {
+        let client = ClientId::new(id).ok();
+        let of_client = client.and_then(|id| self.by_id().remove(&id));
+        let mut known = of_client.is_some_and(|tokens| tokens.clear_memory(&Subject::Client));
+        if configured {
+            for user in [&self.user].into_iter().chain(&self.lookup) {
+                known |= self.users.clear_memory(user);
+            }
+        }
+        known
+    }
+
+    /// Forgets a token, whosever it is.
+    pub(super) async fn delete(&self, token: &AccessToken) -> Result<(), Error> {
+        for user in [&self.user].into_iter().chain(&self.lookup) {
+            self.users.delete(user, token).await?;
+        }
+        let clients: Vec<_> = self.by_id().values().cloned().collect();
+        for client in clients {
+            client.delete(&Subject::Client, token).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Authentication {
+    /// The token of an identity.
+    pub(crate) async fn token(&self, identity: &Identity) -> Result<ManagedToken, Error> {
+        let (tokens, subject) = self.keeper(identity)?;
+        tokens
+            .get(&subject, None)
+            .await
+            .map_err(|error| Error::of_tokens(&error))
+    }
+
+    /// Takes a token that the server has refused away from an identity, if it still is this one:
+    /// a hundred refusals of one token lead to one request, and leave the token that it brings.
+    pub(crate) async fn drop_token(
+        &self,
+        identity: &Identity,
+        token: &AccessToken,
+    ) -> Result<(), Error> {
         tracing::debug!(
             identity = identity.name(),
             "the server refused a token before its end"
         );
-        self.0
-            .tokens
-            .remove_if(identity, |kept| kept.access_token() == token);
+        let (tokens, subject) = self.keeper(identity)?;
+        Ok(tokens.invalidate(&subject, token).await?)
     }
 
-    async fn user_token(&self, user: &User, ended: Option<&TokenSet>) -> Result<TokenSet, Error> {
-        let client = &self.0.client;
-        if let Some(Ok(refresh)) = ended.map(|token| grant::RefreshToken::of(token)) {
-            match client.exchange(&refresh).await {
-                // The refresh token is dead; the password still opens the door.
-                Err(error) if error.code() == Some(&ErrorCode::InvalidGrant) => {}
-                result => return result.map_err(|error| Error::of(error, ErrorKind::LoginRefused)),
-            }
+    /// Who keeps an identity's token, and under which name.
+    fn keeper(&self, identity: &Identity) -> Result<(TokenManager, Subject), Error> {
+        let tokens = &self.0.tokens;
+        Ok(match (identity, &tokens.lookup) {
+            (Identity::Lookup, Some(lookup)) => (tokens.users.clone(), lookup.clone()),
+            (Identity::User | Identity::Lookup, _) => (tokens.users.clone(), tokens.user.clone()),
+            (Identity::Client(id), _) => (self.tokens_of(id)?, Subject::Client),
+        })
+    }
+
+    fn tokens_of(&self, id: &ClientId) -> Result<TokenManager, Error> {
+        let mut by_id = self.0.tokens.by_id();
+        if let Some(tokens) = by_id.get(id) {
+            return Ok(tokens.clone());
         }
-        self.log_in(client, &user.username, &user.password).await
+        let client = self
+            .0
+            .client
+            .sibling(id.as_str())
+            .client_authentication(ClientAuthMethod::None)
+            .build()?;
+        let source = LookedUp {
+            authentication: Arc::downgrade(&self.0),
+            id: id.clone(),
+        };
+        let tokens = self.0.tokens.clients.with_client_and_source(client, source);
+        by_id.insert(id.clone(), tokens.clone());
+        Ok(tokens)
     }
 
     async fn client_token(&self, id: &ClientId) -> Result<TokenSet, Error> {
@@ -96,28 +213,67 @@ impl Authentication {
             .client_secret(secret.clone())
             .build()?;
         let grant = grant::ClientCredentials::new().with_scopes(Scopes::new([SCOPE_ALL])?);
-        client
+        let token = client
             .exchange(&grant)
             .await
-            .map_err(|error| Error::of(error, ErrorKind::ClientRefused))
+            .map_err(|error| Error::of(error, ErrorKind::ClientRefused))?;
+        // The secret that would have to go with a refresh is not kept that long.
+        Ok(token.with_refresh_token(None))
     }
+}
 
-    /// How long a token is kept. When it could not be renewed but has not ended, the old one stays.
-    fn keep(&self, fetched: Result<TokenSet, Error>, ended: Option<Arc<TokenSet>>) -> Fetched {
-        let now = self.clock().now();
-        match fetched {
-            Ok(token) => {
-                let lifetime = token.expires_in(token.issued_at()).unwrap_or_default();
-                Ok((Arc::new(token), lifetime - MARGIN.min(lifetime / 5)))
+#[async_trait]
+impl TokenSource for Logins {
+    async fn token(
+        &self,
+        client: &Client,
+        subject: &Subject,
+        request: &TokenRequest,
+    ) -> Result<Option<TokenSet>, oauth_core::Error> {
+        let Some((_, user)) = self.users.iter().find(|(have, _)| have == subject) else {
+            return Ok(None);
+        };
+        let grant = grant::Password::new(user.username.as_str(), user.password.clone())
+            .with_scopes(self.scopes.clone());
+        exchange(client, &grant, request).await.map(Some)
+    }
+}
+
+#[async_trait]
+impl TokenSource for LookedUp {
+    async fn token(
+        &self,
+        _: &Client,
+        _: &Subject,
+        _: &TokenRequest,
+    ) -> Result<Option<TokenSet>, oauth_core::Error> {
+        let Some(inner) = self.authentication.upgrade() else {
+            // Nobody is left to tell.
+            return Ok(None);
+        };
+        match Authentication(Arc::clone(&inner))
+            .client_token(&self.id)
+            .await
+        {
+            Ok(token) => Ok(Some(token)),
+            Err(error) => {
+                inner.tokens.by_id().remove(&self.id);
+                let recovery = error.recovery();
+                Err(oauth_core::Error::token_source(error, recovery))
             }
-            Err(error) => match ended.filter(|token| !token.is_expired(now)) {
-                Some(token) => {
-                    let left = token.expires_in(now).unwrap_or_default();
-                    Ok((token, left.min(RETRY)))
-                }
-                None => Err(error),
-            },
         }
+    }
+}
+
+#[async_trait]
+impl TokenSource for Nothing {
+    async fn token(
+        &self,
+        _: &Client,
+        _: &Subject,
+        _: &TokenRequest,
+    ) -> Result<Option<TokenSet>, oauth_core::Error> {
+        Ok(None)
     }
 }
 

@@ -213,6 +213,63 @@ async fn many_threads_make_one_request_for_each_client() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_thousand_callers_of_an_ended_token_make_one_request() {
+    let church = Church::friendly().await;
+    let authentication = church.authentication();
+    assert_eq!(current(&authentication).await, "t0");
+    church.clock.advance(Duration::from_secs(3600));
+    let mut calls = JoinSet::new();
+    for _ in 0..10_000 {
+        let authentication = authentication.clone();
+        calls.spawn(async move { current(&authentication).await });
+    }
+    let granted = calls.join_all().await;
+    assert!(granted.iter().all(|token| token == "t1"), "{granted:?}");
+    assert_eq!(church.order(), ["password", "password"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_clients_than_requests_at_once_do_not_wait_for_each_other() {
+    let church = Church::friendly().await;
+    let authentication = church.authentication();
+    let mut calls = JoinSet::new();
+    for client in 0..200 {
+        let authentication = authentication.clone();
+        calls.spawn(async move {
+            let id = format!("client-{client}");
+            authentication.authenticate_client(&id).await.unwrap();
+        });
+    }
+    calls.join_all().await;
+    assert_eq!(church.seen().len(), 401);
+}
+
+#[tokio::test]
+async fn a_refresh_token_in_an_unusable_answer_is_kept() {
+    let church = Church::new(|_, n| match n {
+        0 => json(
+            200,
+            value!({"access_token": "a0", "refresh_token": "r0", "expires_in": 1800}),
+        ),
+        1 => json(
+            200,
+            value!({"access_token": "a1", "refresh_token": "r1", "expires_in": -1}),
+        ),
+        _ => token("a2"),
+    })
+    .await;
+    let authentication = church.builder().offline_access(true).build().unwrap();
+    assert_eq!(current(&authentication).await, "a0");
+    church.clock.advance(Duration::from_secs(1800));
+    let error = authentication.authenticate().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Protocol);
+    assert_eq!(current(&authentication).await, "a2");
+    let seen = church.seen();
+    assert!(seen[1].has("refresh_token=r0"), "{seen:?}");
+    assert!(seen[2].has("refresh_token=r1"), "{seen:?}");
+}
+
 #[tokio::test]
 async fn a_fetch_under_way_does_not_bring_back_what_was_invalidated() {
     for forget in [
@@ -249,9 +306,8 @@ async fn a_caller_that_is_dropped_breaks_nothing() {
     tokio::task::yield_now().await;
     first.abort_all();
     while first.join_next().await.is_some() {}
-    gate.arrival().await;
     gate.open(1);
-    assert_eq!(others.await.unwrap(), "t0", "who waited for it asks itself");
+    assert_eq!(others.await.unwrap(), "t0", "the request went on");
     assert_eq!(church.seen().len(), 1);
 }
 
