@@ -26,8 +26,7 @@ pub trait HelixToken: Token + sealed::Renew + Clone {
     /// # Errors
     /// A usage error when the client id cannot go into a header.
     fn authorize(&self, headers: &mut HeaderMap) -> Result<(), Error> {
-        let client_id = HeaderValue::from_str(self.client_id())
-            .map_err(|_| Error::usage("the client id cannot go into a header"))?;
+        let client_id = client_id(self.client_id())?;
         headers.insert(
             http::header::AUTHORIZATION,
             self.access_token().authorization("Bearer")?,
@@ -35,6 +34,10 @@ pub trait HelixToken: Token + sealed::Renew + Clone {
         headers.insert(CLIENT_ID, client_id);
         Ok(())
     }
+}
+
+pub(crate) fn client_id(text: &str) -> Result<HeaderValue, Error> {
+    HeaderValue::from_str(text).map_err(|_| Error::usage("the client id cannot go into a header"))
 }
 
 impl HelixToken for UserToken {

@@ -7,6 +7,7 @@ pub mod helix;
 mod implicit;
 mod provider;
 mod scope;
+mod session;
 mod token;
 mod validate;
 
@@ -17,5 +18,6 @@ pub use implicit::{ImplicitGrant, ImplicitResponse, ImplicitUrl, PendingImplicit
 pub use oauth_core;
 pub use provider::Twitch;
 pub use scope::Scope;
+pub use session::{Session, SessionBuilder, SessionHandle};
 pub use token::{AppToken, UserToken};
 pub use validate::Validation;

@@ -7,16 +7,20 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::HeaderMap;
 use oauth_core::{
-    Capabilities, Capability, ClientAuthMethod, EndpointKind, EndpointRequest, EndpointUrl,
-    Endpoints, Error, OAuthError, Provider, TokenContext, TokenReader, TokenSet,
+    AccessToken, Capabilities, Capability, ClientAuthMethod, EndpointKind, EndpointRequest,
+    EndpointUrl, Endpoints, Error, OAuthError, Provider, Token, TokenContext, TokenReader,
+    TokenSet,
 };
 
-use crate::helix::RateLimit;
+use crate::helix::{self, CLIENT_ID, RateLimit};
 
 /// The endpoint that says whose a token is; no RFC has one like it.
 pub(crate) const VALIDATE: EndpointKind = EndpointKind::Other("validate");
 /// Twitch's API.
 pub(crate) const HELIX: EndpointKind = EndpointKind::Other("helix");
+
+/// How long a refresh token of a client without a secret lives.
+const PUBLIC_REFRESH_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Twitch: `id.twitch.tv`, and Helix at `api.twitch.tv`.
 ///
@@ -36,6 +40,14 @@ pub struct Twitch {
     validate: EndpointUrl,
     helix: EndpointUrl,
     jwks_uri: String,
+    client: Option<Client>,
+}
+
+/// The application that asks.
+#[derive(Debug, Clone)]
+struct Client {
+    id: String,
+    public: bool,
 }
 
 impl Twitch {
@@ -75,7 +87,29 @@ impl Twitch {
             validate: EndpointUrl::parse(&format!("{id}/oauth2/validate"))?,
             helix: EndpointUrl::parse(helix)?,
             jwks_uri: format!("{id}/oauth2/keys"),
+            client: None,
         })
+    }
+
+    /// Twitch as the application `id` sees it.
+    pub(crate) fn of_client(mut self, id: &str, public: bool) -> Self {
+        let id = id.to_owned();
+        self.client = Some(Client { id, public });
+        self
+    }
+
+    /// The tokens with the end of a refresh token that Twitch does not name: that of a client
+    /// without a secret ends after thirty days.
+    pub(crate) fn dated(&self, tokens: TokenSet) -> TokenSet {
+        let public = self.client.as_ref().is_some_and(|client| client.public);
+        let named = tokens.refresh_expires_at().is_some();
+        if !public || named || tokens.refresh_token().is_none() {
+            return tokens;
+        }
+        let mut extra = tokens.extra().clone();
+        let lifetime = PUBLIC_REFRESH_LIFETIME.as_secs();
+        extra.insert("refresh_token_expires_in".to_owned(), lifetime.into());
+        tokens.with_extra(extra)
     }
 
     /// Where a token is validated: `GET` with `Authorization: OAuth <token>`.
@@ -165,9 +199,23 @@ impl Provider for Twitch {
         response: &http::Response<Bytes>,
         context: &TokenContext,
     ) -> Result<TokenSet, Error> {
-        TokenReader::new(context)
+        let tokens = TokenReader::new(context)
             .default_token_type("bearer")
-            .read(response)
+            .read(response)?;
+        // One that was not replaced goes on as it was.
+        if tokens.refresh_token() == context.refresh_token.as_ref() {
+            return Ok(tokens);
+        }
+        Ok(self.dated(tokens))
+    }
+
+    /// `Authorization: Bearer`, and the `Client-Id` of the application: Helix wants both.
+    fn authorize_request(&self, token: &AccessToken, headers: &mut HeaderMap) -> Result<(), Error> {
+        if let Some(client) = &self.client {
+            headers.insert(CLIENT_ID, helix::client_id(&client.id)?);
+        }
+        headers.insert(http::header::AUTHORIZATION, token.authorization("Bearer")?);
+        Ok(())
     }
 
     fn error_response(

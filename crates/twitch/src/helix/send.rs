@@ -1,7 +1,7 @@
 //! Sending a call of the API, and the step that refreshes its token.
 
 use bytes::Bytes;
-use oauth_core::{Call, Error, ErrorCode, Replay};
+use oauth_core::{AccessToken, Call, Error, ErrorCode, Replay};
 use url::Url;
 
 use super::{HelixToken, Unauthorized};
@@ -40,12 +40,21 @@ impl Client {
     ) -> Result<http::Response<Bytes>, Error> {
         self.check_helix(&request.uri().to_string())?;
         token.authorize(request.headers_mut())?;
+        self.send_helix(request, token.access_token()).await
+    }
+
+    /// Sends a request that has its headers.
+    pub(crate) async fn send_helix(
+        &self,
+        request: http::Request<Bytes>,
+        token: &AccessToken,
+    ) -> Result<http::Response<Bytes>, Error> {
         let replay = if request.method().is_safe() {
             Replay::Always
         } else {
             Replay::Unsent
         };
-        let call = Call::new(HELIX, replay).with_secret(token.access_token().expose_secret());
+        let call = Call::new(HELIX, replay).with_secret(token.expose_secret());
         self.core().send(request, call).await
     }
 
@@ -122,7 +131,7 @@ impl Client {
     }
 
     /// The origin and the path of Helix, both as they are parsed.
-    fn check_helix(&self, url: &str) -> Result<(), Error> {
+    pub(crate) fn check_helix(&self, url: &str) -> Result<(), Error> {
         let helix = self.twitch().helix_endpoint().as_url();
         let within = |url: Url| {
             url.origin() == helix.origin()

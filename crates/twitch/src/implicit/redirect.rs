@@ -1,9 +1,9 @@
 //! What the user comes back with.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, time::SystemTime};
 
 use oauth_core::{
-    AccessToken, EndpointKind, Error, ErrorCode, OAuthError, Scopes,
+    AccessToken, EndpointKind, Error, ErrorCode, OAuthError, Scopes, TokenSet,
     secrecy::{ExposeSecret, SecretString},
 };
 use subtle::ConstantTimeEq;
@@ -159,6 +159,14 @@ impl ImplicitGrant {
     #[must_use]
     pub fn scopes(&self) -> &Scopes {
         &self.scopes
+    }
+
+    /// The access token with its scopes, as other flows give it, for
+    /// [`Session::register`](crate::Session::register); `None` when there is an ID token only.
+    #[must_use]
+    pub fn token_set(&self, issued_at: SystemTime) -> Option<TokenSet> {
+        let token = self.access_token.clone()?;
+        Some(TokenSet::new(token, issued_at).with_scopes(self.scopes.clone()))
     }
 }
 
