@@ -5,11 +5,11 @@ mod create;
 mod environment;
 mod revoke;
 
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
 use oauth_core::{AccessToken, RefreshToken, Scopes, Token, TokenSet, grant};
 use secrecy::SecretString;
 
-use crate::Error;
+use crate::{Error, refusal};
 pub use builder::ClientBuilder;
 pub use create::{CreateAccessToken, GrantType};
 pub use revoke::RevokeAccessToken;
@@ -17,8 +17,8 @@ pub use revoke::RevokeAccessToken;
 /// A client of Moov's authentication API with one key pair. A plain type, cheap to clone,
 /// `Send + Sync`: it fits into a struct field.
 ///
-/// It keeps no token. Whoever does must keep them by their scopes: with Moov these name the
-/// account that a token is for.
+/// It keeps no token; a [`Session`](crate::Session) does, by their scopes: with Moov these name
+/// the account that a token is for.
 #[derive(Debug, Clone)]
 pub struct Client(oauth_core::Client);
 
@@ -94,7 +94,7 @@ impl Client {
         if token.refresh_token().is_some() {
             let grant = grant::RefreshToken::of(token)?;
             match self.0.exchange(&grant).await.map_err(Error::from) {
-                Err(error) if refused(&error) => {
+                Err(error) if error.status().is_some_and(refusal::is_final) => {
                     tracing::debug!(
                         status = error.status().map(|status| status.as_u16()),
                         "refresh refused, asking anew"
@@ -129,11 +129,4 @@ impl Client {
     pub fn core(&self) -> &oauth_core::Client {
         &self.0
     }
-}
-
-fn refused(error: &Error) -> bool {
-    matches!(
-        error.status(),
-        Some(StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY)
-    )
 }

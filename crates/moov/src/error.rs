@@ -21,6 +21,8 @@ pub enum ErrorKind {
     Usage,
     /// No whole answer came: connect, TLS, time limit, reset, cut body.
     Transport,
+    /// The token store could not do its part.
+    Store,
     /// An answer came that is not one: a 2XX without a token in it, a redirect, too large.
     Protocol,
 }
@@ -50,6 +52,7 @@ impl Error {
             (_, Some(400..=599)) => ErrorKind::ApiError,
             (oauth_core::ErrorKind::Usage, _) => ErrorKind::Usage,
             (oauth_core::ErrorKind::Transport, _) => ErrorKind::Transport,
+            (oauth_core::ErrorKind::Store, _) => ErrorKind::Store,
             _ => ErrorKind::Protocol,
         }
     }

@@ -211,6 +211,11 @@ impl Provider for Moov {
         self.common_headers(headers)
     }
 
+    /// Moov says it with 400 or 422, in prose or about a field; a new token costs the key pair only.
+    fn ends_refresh_token(&self, error: &Error) -> bool {
+        error.status().is_some_and(refusal::is_final)
+    }
+
     fn retry_after(&self, headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
         wait::hint(headers, || self.plain.retry_after(headers, now))
     }

@@ -43,6 +43,14 @@ pub(crate) fn unprocessable(
     )
 }
 
+/// Whether a request was refused for what it says, not for who sent it or when.
+pub(crate) fn is_final(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY
+    )
+}
+
 /// `{"a": {"b": "message"}}` as `a.b: message`.
 fn flatten(path: String, value: Value, fields: &mut Map<String, Value>) {
     match value {

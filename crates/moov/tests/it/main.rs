@@ -9,5 +9,6 @@ mod answers;
 mod emulator;
 mod retries;
 mod secrets;
+mod session;
 mod support;
 mod wire;

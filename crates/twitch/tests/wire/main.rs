@@ -13,5 +13,6 @@ mod helix;
 mod redirects;
 mod requests;
 mod secrets;
+mod session;
 mod support;
 mod tokens;

@@ -182,7 +182,9 @@ async fn userinfo_says_bearer() {
     assert_eq!(user.subject(), "141981764");
     assert_eq!(
         server.asked(),
-        ["GET /oauth2/userinfo\naccept: application/json\nauthorization: Bearer at\n\n"]
+        [
+            "GET /oauth2/userinfo\naccept: application/json\nauthorization: Bearer at\nclient-id: cid\n\n"
+        ]
     );
 }
 
