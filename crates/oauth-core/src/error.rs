@@ -93,7 +93,7 @@ struct Repr {
 enum Source {
     Transport(Arc<TransportError>),
     Store(StoreError),
-    TokenSource(Arc<dyn StdError + Send + Sync>, Recovery),
+    Given(Arc<dyn StdError + Send + Sync>, Recovery),
 }
 
 impl Error {
@@ -175,7 +175,7 @@ impl Error {
             ErrorKind::TokenSource,
             Cow::Borrowed("the source of tokens failed"),
         );
-        this.repr().source = Some(Source::TokenSource(Arc::new(error), recovery));
+        this.repr().source = Some(Source::Given(Arc::new(error), recovery));
         this
     }
 
@@ -295,7 +295,7 @@ impl Error {
             },
             ErrorKind::Protocol => Recovery::GiveUp,
             ErrorKind::TokenSource => match &self.0.source {
-                Some(Source::TokenSource(_, recovery)) => *recovery,
+                Some(Source::Given(_, recovery)) => *recovery,
                 _ => Recovery::GiveUp,
             },
             ErrorKind::Store => match self.store_error().map(StoreError::kind) {
@@ -434,7 +434,7 @@ impl StdError for Error {
         match self.0.source.as_ref()? {
             Source::Transport(error) => Some(&**error),
             Source::Store(error) => Some(error),
-            Source::TokenSource(error, _) => Some(&**error),
+            Source::Given(error, _) => Some(&**error),
         }
     }
 }
