@@ -163,7 +163,7 @@ impl Church {
 }
 
 /// The client id in the filter of a look-up.
-fn wanted(target: &str) -> String {
+pub(crate) fn wanted(target: &str) -> String {
     let (_, filter) = target.split_once("%20%3D%20%27").unwrap();
     filter.trim_end_matches("%27").to_owned()
 }
