@@ -4,7 +4,6 @@
 #[cfg(feature = "jwt-assertion")]
 mod assertion;
 
-#[cfg(feature = "jwt-assertion")]
 use std::sync::Arc;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -50,10 +49,15 @@ pub enum ClientAuthMethod {
 /// # Ok::<(), oauth_core::Error>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct ClientAuthentication {
+pub struct ClientAuthentication(Arc<Identity>);
+
+#[derive(Debug)]
+struct Identity {
     client_id: String,
     method: ClientAuthMethod,
     secret: Option<SecretString>,
+    /// What goes into every request, for the methods that use it.
+    header: Option<HeaderValue>,
     #[cfg(feature = "jwt-assertion")]
     assertion: Option<Arc<ClientAssertion>>,
 }
@@ -65,8 +69,8 @@ impl ClientAuthentication {
     ///
     /// # Errors
     /// A usage error when the id is empty, when there is a secret with a method that has none,
-    /// when the method needs a JWT, or when an id with a colon is to go into
-    /// [`ClientAuthMethod::BasicRaw`].
+    /// when the method needs a JWT, when an id with a colon is to go into
+    /// [`ClientAuthMethod::BasicRaw`], or when id and secret cannot go into a header.
     pub fn new(
         client_id: impl Into<String>,
         method: ClientAuthMethod,
@@ -105,13 +109,22 @@ impl ClientAuthentication {
                 "a client id with a colon cannot go into plain Basic (RFC 7617 section 2)",
             ));
         }
-        Ok(Self {
+        let plain = secret.as_ref().map(ExposeSecret::expose_secret);
+        let header = match (method, plain) {
+            (ClientAuthMethod::Basic, Some(plain)) => {
+                Some(basic(&encode(&client_id), &encode(plain))?)
+            }
+            (ClientAuthMethod::BasicRaw, Some(plain)) => Some(basic(&client_id, plain)?),
+            _ => None,
+        };
+        Ok(Self(Arc::new(Identity {
             client_id,
             method,
             secret,
+            header,
             #[cfg(feature = "jwt-assertion")]
             assertion: None,
-        })
+        })))
     }
 
     /// The client `client_id`, which shows a JWT of `assertion`.
@@ -122,23 +135,26 @@ impl ClientAuthentication {
         assertion: ClientAssertion,
     ) -> Result<Self, Error> {
         let method = assertion.method();
-        let mut this = Self::new(client_id, ClientAuthMethod::None, None)?;
-        this.method = method;
-        this.secret = secret;
-        this.assertion = Some(Arc::new(assertion));
-        Ok(this)
+        let public = Self::new(client_id, ClientAuthMethod::None, None)?;
+        Ok(Self(Arc::new(Identity {
+            client_id: public.client_id().to_owned(),
+            method,
+            secret,
+            header: None,
+            assertion: Some(Arc::new(assertion)),
+        })))
     }
 
     /// Whether it does not authenticate at all (RFC 6749 §2.1).
     #[must_use]
     pub fn is_public(&self) -> bool {
-        self.method == ClientAuthMethod::None
+        self.0.method == ClientAuthMethod::None
     }
 
     /// Whether what it shows could be used at another server, should it be sent there.
     pub(crate) fn is_for_one_server(&self) -> bool {
         #[cfg(feature = "jwt-assertion")]
-        return self.assertion.is_some();
+        return self.0.assertion.is_some();
         #[cfg(not(feature = "jwt-assertion"))]
         false
     }
@@ -146,27 +162,27 @@ impl ClientAuthentication {
     /// The client id.
     #[must_use]
     pub fn client_id(&self) -> &str {
-        &self.client_id
+        &self.0.client_id
     }
 
     /// The method.
     #[must_use]
     pub fn method(&self) -> ClientAuthMethod {
-        self.method
+        self.0.method
     }
 
     /// The secret, of a confidential client.
     #[must_use]
     pub fn secret(&self) -> Option<&SecretString> {
-        self.secret.as_ref()
+        self.0.secret.as_ref()
     }
 
     /// What no error may show, should a server repeat a request: the secret, and it as Basic.
     pub(crate) fn secrets(&self) -> Vec<SecretString> {
-        let Some(secret) = &self.secret else {
+        let Some(secret) = &self.0.secret else {
             return Vec::new();
         };
-        let (id, plain) = (&self.client_id, secret.expose_secret());
+        let (id, plain) = (&self.0.client_id, secret.expose_secret());
         vec![
             secret.clone(),
             credentials(id, plain).as_str().into(),
@@ -177,42 +193,35 @@ impl ClientAuthentication {
     /// The same client without its secret: for an endpoint that wants the id alone.
     #[must_use]
     pub fn public(&self) -> Self {
-        Self {
-            client_id: self.client_id.clone(),
+        Self(Arc::new(Identity {
+            client_id: self.0.client_id.clone(),
             method: ClientAuthMethod::None,
             secret: None,
+            header: None,
             #[cfg(feature = "jwt-assertion")]
             assertion: None,
-        }
+        }))
     }
 
     /// Puts the client into a request: into its headers or its parameters, never both.
     ///
     /// # Errors
-    /// A usage error when id and secret cannot go into a header, or no JWT can be signed.
+    /// A usage error when no JWT can be signed.
     pub fn apply(&self, params: &mut Params, headers: &mut HeaderMap) -> Result<(), Error> {
         #[cfg(feature = "jwt-assertion")]
-        if let Some(assertion) = &self.assertion {
-            return assertion.apply(&self.client_id, self.secret.as_ref(), params);
+        if let Some(assertion) = &self.0.assertion {
+            return assertion.apply(&self.0.client_id, self.0.secret.as_ref(), params);
         }
-        match (self.method, &self.secret) {
-            (ClientAuthMethod::Basic, Some(secret)) => {
-                headers.insert(
-                    header::AUTHORIZATION,
-                    basic(&encode(&self.client_id), &encode(secret.expose_secret()))?,
-                );
+        let this = &*self.0;
+        match (&this.header, this.method, &this.secret) {
+            (Some(value), ..) => {
+                headers.insert(header::AUTHORIZATION, value.clone());
             }
-            (ClientAuthMethod::BasicRaw, Some(secret)) => {
-                headers.insert(
-                    header::AUTHORIZATION,
-                    basic(&self.client_id, secret.expose_secret())?,
-                );
-            }
-            (ClientAuthMethod::Post, Some(secret)) => {
-                params.push("client_id", &self.client_id);
+            (None, ClientAuthMethod::Post, Some(secret)) => {
+                params.push("client_id", &this.client_id);
                 params.push_secret("client_secret", secret);
             }
-            (_, _) => params.push("client_id", &self.client_id),
+            _ => params.push("client_id", &this.client_id),
         }
         Ok(())
     }
