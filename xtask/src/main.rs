@@ -14,6 +14,7 @@ mod bench;
 mod conformance;
 mod dependencies;
 mod hostile;
+mod prerequisites;
 mod targets;
 mod test;
 

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::dependencies;
+use crate::{dependencies, prerequisites};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -27,6 +27,7 @@ const STEPS: &[Step] = &[
         ])
     }),
     ("features", features),
+    ("servers and tools", prerequisites::check),
     ("tests", || cargo(&["test", "--workspace", "--quiet"])),
     ("model", model),
     ("documentation", documentation),
