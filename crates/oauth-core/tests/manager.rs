@@ -10,5 +10,8 @@ mod server;
 
 #[path = "manager/basics.rs"]
 mod basics;
+
+#[path = "manager/ends.rs"]
+mod ends;
 #[path = "manager/stateful.rs"]
 mod stateful;

@@ -23,6 +23,8 @@ pub(crate) struct Chores(AtomicBool);
 
 /// At most this many owners at a time.
 const BATCH: usize = 100;
+/// How many times as many are removed from a store in one round: more than can end in it.
+const BATCHES: usize = 1000;
 /// How often dead entries are looked for.
 const ROUND: Duration = Duration::from_secs(30);
 /// A dead entry is kept this much longer, for whoever wants to know why.
@@ -65,8 +67,14 @@ impl Shared {
         }
         if let Some(store) = &self.store {
             let before = self.clock.now() - GRACE;
-            // What the store cannot do now it does the next time.
-            owners += store.purge(before, BATCH).await.unwrap_or_default();
+            for _ in 0..BATCHES {
+                // What the store cannot do now it does the next time.
+                let gone = store.purge(before, BATCH).await.unwrap_or_default();
+                owners += gone;
+                if gone < BATCH {
+                    break;
+                }
+            }
         }
         if owners > 0 {
             self.tell(&Event::Purged { owners });

@@ -8,6 +8,7 @@ use std::{
 
 use http::HeaderValue;
 use serde_json::{Map, Value};
+use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
 use super::timeline::{Moment, NEVER, Timeline, nanos};
@@ -252,6 +253,23 @@ impl Kept {
         self.rest
             .as_ref()
             .is_none_or(|rest| rest.request.is_plain())
+    }
+
+    /// Whether it is the same token, of the same life.
+    pub(crate) fn is_same_as(&self, other: &Self) -> bool {
+        self.expires == other.expires
+            && self.issued == other.issued
+            && bool::from(self.access().as_bytes().ct_eq(other.access().as_bytes()))
+    }
+
+    pub(crate) fn is_access_token(&self, token: &AccessToken) -> bool {
+        let token = token.expose_secret().as_bytes();
+        self.access().as_bytes().ct_eq(token).into()
+    }
+
+    pub(crate) fn ending_by(mut self, end: Moment) -> Self {
+        self.end = self.end.min(end);
+        self
     }
 
     pub(crate) fn end(&self) -> Moment {

@@ -122,7 +122,8 @@ impl TokenManager {
 
     /// What the server says of a token (RFC 7662), asked at most once per
     /// [`min_introspect_interval`](super::TokenManagerBuilder::min_introspect_interval), however
-    /// many callers come. A token that is not active is forgotten.
+    /// many callers come. One in memory that is not active is not handed out again, as with
+    /// [`TokenManager::invalidate`].
     ///
     /// # Errors
     /// As [`Client::introspect`](crate::Client::introspect).
@@ -147,6 +148,9 @@ impl TokenManager {
             .map_or(Moment::MAX, |end| timeline.moment(end));
         let until = timeline.now().saturating_add(interval).min(end);
         known.put(digest, answer.clone(), until, timeline.now());
+        if !answer.is_active() {
+            self.hand_out_no_more(token).await;
+        }
         Ok(answer)
     }
 
@@ -365,6 +369,17 @@ impl TokenManager {
         self.shared.failures.forget_owner(&key);
         self.shared.tell(&event);
         result.map(|()| Arc::new(Kept::new(subject, &issued, &self.shared.timeline)))
+    }
+
+    /// Invalidates a token that the server calls dead, whoever's it is.
+    async fn hand_out_no_more(&self, token: &AccessToken) {
+        let owners = self.shared.table.keys(|kept| kept.is_access_token(token));
+        let own = |owner: &Key| owner.registration == self.registration.id();
+        for owner in owners.into_iter().filter(own) {
+            if let Err(error) = self.invalidate(&owner.subject, token).await {
+                tracing::warn!(%error, "that a token is not active could not be stored");
+            }
+        }
     }
 
     async fn forget(&self, subject: &Subject, access_token: &AccessToken) -> Result<(), Error> {

@@ -452,7 +452,8 @@ impl Flight {
 
     fn kept(&self, issued: &Issued) -> Arc<Kept> {
         // The one in memory if it is the same, so that it is held once.
-        let new = Kept::new(&self.key.owner.subject, issued, &self.shared.timeline);
+        let shared = &self.shared;
+        let new = shared.table.kept(&self.key.owner, issued, &shared.timeline);
         match self.shared.find(&self.key) {
             Some(kept) if kept.access() == new.access() => kept,
             _ => Arc::new(new),

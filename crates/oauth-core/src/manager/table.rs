@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     Scopes,
-    store::{Record, Subject, TokenRequest, Version},
+    store::{Issued, Record, Subject, TokenRequest, Version},
 };
 
 const SHARDS: usize = 64;
@@ -115,6 +115,20 @@ impl Table {
         Some((record, version))
     }
 
+    /// A token set of `key` as memory holds it. One that is there already keeps its end, if that is
+    /// earlier: reading it again by a wall clock that was set back makes no life longer.
+    pub(crate) fn kept(&self, key: &Key, issued: &Issued, timeline: &Timeline) -> Kept {
+        let new = Kept::new(&key.subject, issued, timeline);
+        let hash = self.hasher.hash_one(key.place());
+        let shard = read(self.shard(hash));
+        let tokens = shard.find(hash, |tokens| tokens.place() == key.place());
+        let tokens = tokens.map_or(&[][..], Tokens::as_slice);
+        match tokens.iter().find(|have| have.is_same_as(&new)) {
+            Some(have) => new.ending_by(have.end()),
+            None => new,
+        }
+    }
+
     /// Puts a whole record in the place of what was there.
     pub(crate) fn put(
         &self,
@@ -130,7 +144,7 @@ impl Table {
         }
         drop(claims);
         let kept = |issued| {
-            let kept = Kept::new(&key.subject, issued, timeline);
+            let kept = self.kept(key, issued, timeline);
             Arc::new(kept.of(key.registration, version))
         };
         let tokens = match record.tokens() {
