@@ -10,6 +10,7 @@ mod endpoints;
 mod expect;
 mod grants;
 mod jwt;
+mod manager;
 mod marks;
 mod network;
 mod parameters;
@@ -81,6 +82,7 @@ pub fn all() -> Vec<Case> {
         server_dpop::CASES,
         server_resource::CASES,
         server_metadata::CASES,
+        &manager::cases(),
     ]
     .concat()
 }

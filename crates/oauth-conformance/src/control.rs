@@ -63,6 +63,16 @@ impl Control {
             .map(|_| ())
     }
 
+    /// What the counterpart's clock shows, in seconds since 1970.
+    ///
+    /// # Errors
+    /// When the control refuses.
+    pub async fn now(&self) -> Result<u64, Failure> {
+        let answer = self.post("clock", &json!({"advance_seconds": 0})).await?;
+        let now = answer.json()?["now"].as_u64();
+        now.ok_or_else(|| Failure::new("control: no time came"))
+    }
+
     /// What arrived, secrets masked.
     ///
     /// # Errors
@@ -70,6 +80,15 @@ impl Control {
     pub async fn requests(&self) -> Result<Vec<Value>, Failure> {
         let answer = self.expect(self.call("GET", "requests", None).await?)?;
         Ok(answer.json()?.as_array().cloned().unwrap_or_default())
+    }
+
+    /// Forgets what arrived.
+    ///
+    /// # Errors
+    /// When the control refuses.
+    pub async fn forget_requests(&self) -> Result<(), Failure> {
+        self.expect(self.call("DELETE", "requests", None).await?)
+            .map(|_| ())
     }
 
     /// The records behind the server.

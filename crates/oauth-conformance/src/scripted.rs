@@ -2,8 +2,8 @@
 
 use std::{
     collections::VecDeque,
-    io,
-    sync::{Arc, Mutex, PoisonError},
+    fmt, io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -263,9 +263,37 @@ pub struct ScriptedServer {
 #[derive(Debug, Default)]
 struct State {
     replies: VecDeque<Reply>,
+    /// What answers when no reply is left.
+    model: Option<Model>,
     received: Vec<Received>,
+    /// How many have come.
+    arrived: watch::Sender<usize>,
+    /// Whether answers are held up.
+    held: watch::Sender<bool>,
     /// How much of an endless body could be written, once that has ended.
     cut_off: watch::Sender<Option<u64>>,
+}
+
+struct Model(Box<dyn Fn(&Received) -> Reply + Send>);
+
+impl fmt::Debug for Model {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Model")
+    }
+}
+
+impl State {
+    fn next(&mut self, request: &Received) -> Option<Reply> {
+        match &self.model {
+            Some(model) => Some(
+                self.replies
+                    .pop_front()
+                    .unwrap_or_else(|| (model.0)(request)),
+            ),
+            None if self.replies.len() <= 1 => self.replies.front().cloned(),
+            None => self.replies.pop_front(),
+        }
+    }
 }
 
 impl ScriptedServer {
@@ -302,21 +330,45 @@ impl ScriptedServer {
 
     /// Adds an answer, for one that must name the server's own address.
     pub fn reply(&self, reply: Reply) {
-        self.state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .replies
-            .push_back(reply);
+        self.lock().replies.push_back(reply);
+    }
+
+    /// Answers with what `model` makes of a request when no other answer is left; each of those is
+    /// given once from now on.
+    pub fn model(&self, model: impl Fn(&Received) -> Reply + Send + 'static) {
+        self.lock().model = Some(Model(Box::new(model)));
+    }
+
+    /// Holds all answers up, until [`ScriptedServer::go`].
+    pub fn hold(&self) {
+        self.lock().held.send_replace(true);
+    }
+
+    /// Lets the answers go.
+    pub fn go(&self) {
+        self.lock().held.send_replace(false);
+    }
+
+    /// Waits until `count` requests have come.
+    ///
+    /// # Errors
+    /// When they have not after 10 s.
+    pub async fn until(&self, count: usize) -> Result<(), Failure> {
+        let mut arrived = self.lock().arrived.subscribe();
+        let waited = arrived.wait_for(|have| *have >= count);
+        match tokio::time::timeout(Duration::from_secs(10), waited).await {
+            Ok(Ok(_)) => Ok(()),
+            _ => Err(Failure::new(format!(
+                "expected {count} requests, got {} after 10 s",
+                self.received().len()
+            ))),
+        }
     }
 
     /// What came, in order.
     #[must_use]
     pub fn received(&self) -> Vec<Received> {
-        self.state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .received
-            .clone()
+        self.lock().received.clone()
     }
 
     /// The request that came last.
@@ -333,12 +385,7 @@ impl ScriptedServer {
     /// # Errors
     /// When the client has not closed it after 10 s.
     pub async fn cut_off(&self) -> Result<u64, Failure> {
-        let mut end = self
-            .state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .cut_off
-            .subscribe();
+        let mut end = self.lock().cut_off.subscribe();
         let end =
             tokio::time::timeout(Duration::from_secs(10), end.wait_for(Option::is_some)).await;
         match end {
@@ -347,6 +394,10 @@ impl ScriptedServer {
                 "an endless body is still being read, or not closed, after 10 s",
             )),
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -360,17 +411,17 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) {
     let mut buffer = Vec::new();
     // An error ends the connection: what the client then sees is part of the script.
     while let Ok(Some(request)) = read_request(&mut stream, &mut buffer).await {
-        let reply = {
+        let (reply, mut held) = {
             let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+            let reply = state.next(&request);
             state.received.push(request);
-            let last = state.replies.len() <= 1;
-            if last {
-                state.replies.front().cloned()
-            } else {
-                state.replies.pop_front()
-            }
+            state.arrived.send_replace(state.received.len());
+            (reply, state.held.subscribe())
         };
         let Some(reply) = reply else { return };
+        if held.wait_for(|held| !held).await.is_err() {
+            return;
+        }
         if matches!(reply.how, How::Endless) {
             let written = endless(&mut stream, &reply).await;
             state

@@ -1,4 +1,4 @@
-//! C1, as far as a client without a store can show it: a refresh loses nothing.
+//! C1: a refresh loses nothing, neither by a client that keeps no tokens nor by a manager.
 
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use oauth_core::{
 };
 use serde_json::json;
 
+use super::manager::{self, rotation::keeps_the_old_one};
 use crate::{Case, Context, Failure, Need::Can, Outcome, Reply, cases, ensure};
 
 pub(super) const CASES: &[Case] = cases! {
@@ -38,7 +39,8 @@ async fn no_new_one(cx: Context) -> Outcome {
         new == "new-refresh-token",
         "sent a new refresh_token, expected it, got {new:?}"
     );
-    Ok(())
+    let reply = cx.token_reply_without("refresh_token");
+    keeps_the_old_one(&cx, "no refresh_token", reply).await
 }
 
 async fn nothing_for_a_new_one(cx: Context) -> Outcome {
@@ -48,6 +50,8 @@ async fn nothing_for_a_new_one(cx: Context) -> Outcome {
             kept == OLD,
             "sent refresh_token {nothing}, expected the old one to stay, got {kept:?}"
         );
+        let reply = cx.token_reply_with("refresh_token", nothing.clone());
+        keeps_the_old_one(&cx, &format!("refresh_token {nothing}"), reply).await?;
     }
     Ok(())
 }
@@ -71,7 +75,10 @@ async fn refused_for_another_reason(cx: Context) -> Outcome {
     for (sent, reply) in [
         ("an empty 200", Reply::new(200)),
         ("cut JSON", Reply::new(200).body("{\"access_token\":")),
-        ("no access_token", cx.token_reply_without("access_token")),
+        (
+            "neither token",
+            Reply::json(200, &json!({"token_type": "bearer"})),
+        ),
         (
             "a refresh_token that is no text",
             cx.token_reply_with("refresh_token", json!({"a": 1})),
@@ -143,7 +150,9 @@ async fn failed_on_the_way(cx: Context) -> Outcome {
 /// Ends the case unless a refresh that fails with `reply` keeps everything, and a second one with
 /// the same grant works with the same refresh token.
 async fn survives(cx: &Context, sent: &str, reply: Reply) -> Result<Error, Failure> {
-    let server = cx.scripted([reply, cx.token_reply("second")]).await?;
+    let server = cx
+        .scripted([reply.clone(), cx.token_reply("second")])
+        .await?;
     let client = cx.client(server.base_url())?;
     let total = if sent == SILENCE {
         PATIENCE
@@ -178,6 +187,10 @@ async fn survives(cx: &Context, sent: &str, reply: Reply) -> Result<Error, Failu
         "met {sent} at a refresh, expected the same refresh token twice, got {} requests: {got:?}",
         got.len()
     );
+    // A manager has no limit of its own for silence.
+    if sent != SILENCE {
+        manager::survives(cx, sent, reply).await?;
+    }
     Ok(error)
 }
 
