@@ -9,8 +9,8 @@ use bytes::Bytes;
 use http::HeaderMap;
 use oauth_core::{
     AccessToken, Capabilities, Capability, ClientAuthMethod, ClientAuthentication, EndpointKind,
-    EndpointRequest, Endpoints, Error, GenericProvider, OAuthError, Provider, RetryPolicy,
-    TokenContext, TokenReader, TokenSet,
+    EndpointRequest, Endpoints, Error, ErrorCode, GenericProvider, OAuthError, Provider,
+    RetryPolicy, TokenContext, TokenReader, TokenSet,
 };
 use secrecy::SecretString;
 
@@ -212,8 +212,12 @@ impl Provider for Moov {
     }
 
     /// Moov says it with 400 or 422, in prose or about a field; a new token costs the key pair only.
+    /// A code that names another reason (RFC 6749 §5.2) is no word about the refresh token.
     fn ends_refresh_token(&self, error: &Error) -> bool {
-        error.status().is_some_and(refusal::is_final)
+        let code = error.code();
+        let named =
+            code.is_none_or(|code| matches!(code, ErrorCode::InvalidGrant | ErrorCode::Other(_)));
+        named && error.status().is_some_and(refusal::is_final)
     }
 
     fn retry_after(&self, headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
