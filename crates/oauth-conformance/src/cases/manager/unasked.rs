@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use oauth_core::{
     Capability::{ClientCredentials, RefreshToken as Refresh},
+    manager::Event,
     store::{Subject, TokenStore},
 };
 
@@ -71,11 +72,14 @@ async fn background(cx: Context) -> Outcome {
     // The first request starts it.
     tokens.select(&user).renew().await?;
     at.clock.asleep(|count| *count == 1).await?;
+    let mut events = tokens.events();
     // Nobody asks, and it is renewed.
     at.clock.advance(LIFE - Duration::from_secs(100));
     at.server.until(2).await?;
     at.comes_to_hold(&tokens, &user, "user.r2", "a token nobody asks for")
         .await?;
+    // It is stored before it is shown, and told after that.
+    while !matches!(events.next().await, Some(Event::Refreshed { .. }) | None) {}
     gives(tokens.get(&user, None).await, "user.a2", "nobody asked")?;
 
     // A failure that will not pass by itself is not for ever: what mends it is believed at once.
