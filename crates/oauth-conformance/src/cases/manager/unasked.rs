@@ -103,10 +103,16 @@ async fn background(cx: Context) -> Outcome {
     at.clock.asleep(|count| *count == 1).await?;
     at.clock.advance(MINUTE);
     at.clock.asleep(|count| *count == 1).await?;
+    // What it has begun it ends.
+    settle().await;
     drop(handle);
+    settle().await;
     let before = at.server.received().len();
-    at.clock.advance(MINUTE);
-    eventually("the task ends", || at.clock.sleepers() == 0).await?;
+    eventually("the task ends", || {
+        at.clock.advance(MINUTE);
+        at.clock.sleepers() == 0
+    })
+    .await?;
     at.clock.advance(LIFE);
     settle().await;
     let after = at.server.received().len();
