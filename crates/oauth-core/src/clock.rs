@@ -16,6 +16,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use tokio::sync::Notify;
 
 /// Where the time comes from.
 #[async_trait]
@@ -63,30 +64,71 @@ impl Clock for SystemClock {
 
 /// A clock that a test moves. Sleeping moves it too, at once, and is remembered: a test that
 /// waits for an hour ends in no time and can say what was waited for.
+///
+/// One made with [`ManualClock::stepped`] stands still instead: whoever sleeps wakes when the test
+/// has moved it far enough.
 #[derive(Debug, Clone)]
-pub struct ManualClock(Arc<Mutex<Manual>>);
+pub struct ManualClock {
+    hands: Arc<Mutex<Manual>>,
+    moved: Arc<Notify>,
+}
 
 #[derive(Debug)]
 struct Manual {
     now: SystemTime,
     monotonic: Duration,
     sleeps: Vec<Duration>,
+    stepped: bool,
 }
 
 impl ManualClock {
     /// A clock that stands at `now`.
     #[must_use]
     pub fn at(now: SystemTime) -> Self {
-        Self(Arc::new(Mutex::new(Manual {
-            now,
-            monotonic: Duration::ZERO,
-            sleeps: Vec::new(),
-        })))
+        Self::new(now, false)
+    }
+
+    /// A clock that stands at `now`, and that nothing but [`ManualClock::advance`] moves: a sleep
+    /// lasts until the clock has come that far.
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use oauth_core::clock::{Clock, ManualClock};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// let clock = ManualClock::stepped(SystemTime::UNIX_EPOCH);
+    /// let sleeper = clock.clone();
+    /// let nap = tokio::spawn(async move { sleeper.sleep(Duration::from_secs(5)).await });
+    /// while clock.sleeps().is_empty() {
+    ///     tokio::task::yield_now().await;
+    /// }
+    /// assert!(!nap.is_finished());
+    /// clock.advance(Duration::from_secs(5));
+    /// nap.await
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn stepped(now: SystemTime) -> Self {
+        Self::new(now, true)
+    }
+
+    fn new(now: SystemTime, stepped: bool) -> Self {
+        Self {
+            hands: Arc::new(Mutex::new(Manual {
+                now,
+                monotonic: Duration::ZERO,
+                sleeps: Vec::new(),
+                stepped,
+            })),
+            moved: Arc::default(),
+        }
     }
 
     /// Moves both clocks forward.
     pub fn advance(&self, by: Duration) {
         self.with(|clock| clock.advance(by));
+        self.moved.notify_waiters();
     }
 
     /// Sets the wall clock alone, also backwards, as an administrator or NTP would.
@@ -102,7 +144,7 @@ impl ManualClock {
 
     fn with<T>(&self, act: impl FnOnce(&mut Manual) -> T) -> T {
         // A panic elsewhere leaves plain numbers behind, never a half-made state.
-        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        act(&mut self.hands.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -124,10 +166,24 @@ impl Clock for ManualClock {
     }
 
     async fn sleep(&self, duration: Duration) {
-        self.with(|clock| {
+        let until = self.with(|clock| {
             clock.sleeps.push(duration);
-            clock.advance(duration);
+            let until = clock.monotonic.saturating_add(duration);
+            if !clock.stepped {
+                clock.advance(duration);
+            }
+            until
         });
+        loop {
+            let moved = self.moved.notified();
+            tokio::pin!(moved);
+            // From here on no movement is missed.
+            moved.as_mut().enable();
+            if self.monotonic() >= until {
+                break;
+            }
+            moved.await;
+        }
         // Let others run, as a real sleep would: a loop of sleeps must not starve them.
         tokio::task::yield_now().await;
     }
