@@ -53,6 +53,7 @@ mod metrics;
 mod policy;
 mod registration;
 mod renewal;
+mod room;
 mod select;
 mod shared;
 mod source;

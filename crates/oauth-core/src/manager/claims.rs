@@ -1,18 +1,14 @@
 //! What is known of a user: the claims of id tokens and of the userinfo endpoint (OpenID Connect
 //! Core §2, §5.3), kept with the user's tokens.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
-
 use serde_json::{Map, Value};
 
 use super::{
     TokenManager,
     locks::Locks,
+    room::Expiring,
     table::Key,
-    timeline::{Moment, nanos},
+    timeline::nanos,
     update::Update,
 };
 use crate::{Error, store::Subject};
@@ -20,11 +16,9 @@ use crate::{Error, store::Subject};
 /// When userinfo may be asked again.
 #[derive(Debug, Default)]
 pub(crate) struct ClaimsAsked {
-    until: Mutex<HashMap<Key, Moment>>,
+    lately: Expiring<Key, ()>,
     asking: Locks<Key>,
 }
-
-const MANY: usize = 4096;
 
 /// Where claims come from.
 const ID_TOKEN: &str = "id_token";
@@ -46,7 +40,7 @@ impl TokenManager {
         let _asking = asked.asking.lock(&key).await;
         let known = shared.known(&self.registration, &key).await;
         let mut claims = known.record.claims().clone();
-        if claims.contains_key(USERINFO) && asked.is_fresh(&key, shared.timeline.now()) {
+        if claims.contains_key(USERINFO) && asked.lately.contains(&key, shared.timeline.now()) {
             return Ok(merged(&claims));
         }
         let token = self.get(subject, None).await?;
@@ -61,13 +55,16 @@ impl TokenManager {
         self.note_claims(&key, USERINFO, said.claims()).await;
         let now = shared.timeline.now();
         let interval = nanos(shared.settings.min_userinfo_refresh_interval);
-        asked.put(&key, now.saturating_add(interval), now);
+        asked
+            .lately
+            .put(key, now, |_| ((), now.saturating_add(interval)));
         claims.insert(USERINFO.to_owned(), said.claims().clone().into());
         Ok(merged(&claims))
     }
 
     /// Keeps the claims of an id token that was verified at login, with the user's tokens. Those of
-    /// the id tokens that come with refreshes take their place, once they are verified.
+    /// the id tokens that come with refreshes take their place, once they are verified. A user
+    /// without tokens has no claims either: [`register`](TokenManager::register) the tokens first.
     #[cfg(feature = "openid")]
     pub async fn register_claims(&self, subject: &Subject, claims: &crate::openid::Claims) {
         self.note_claims(&self.key(subject), ID_TOKEN, claims.members())
@@ -117,24 +114,4 @@ fn merged(claims: &Map<String, Value>) -> Map<String, Value> {
     let all = of(USERINFO).chain(of(ID_TOKEN));
     all.map(|(name, value)| (name.clone(), value.clone()))
         .collect()
-}
-
-impl ClaimsAsked {
-    fn is_fresh(&self, key: &Key, now: Moment) -> bool {
-        self.lock().get(key).is_some_and(|until| now < *until)
-    }
-
-    fn put(&self, key: &Key, until: Moment, now: Moment) {
-        let mut asked = self.lock();
-        if asked.len() >= MANY {
-            asked.retain(|_, until| now < *until);
-        }
-        if asked.len() < MANY {
-            asked.insert(key.clone(), until);
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Moment>> {
-        self.until.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }

@@ -1,38 +1,24 @@
 //! What failed lately, so that a server that is down or says no is not asked at every call.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
 use super::{
     policy::RefreshPolicy,
+    room::Expiring,
     shared::FlightKey,
     table::Key,
     timeline::{Moment, nanos},
 };
 use crate::{Error, Recovery};
 
+/// The last failure of each key, and how many there were in a row.
 #[derive(Debug, Default)]
-pub(crate) struct Failures(Mutex<HashMap<FlightKey, Failure>>);
-
-#[derive(Debug)]
-struct Failure {
-    error: Error,
-    count: u32,
-    until: Moment,
-}
-
-/// More than this many at once, and those that are over are let go.
-const MANY: usize = 1024;
+pub(crate) struct Failures(Expiring<FlightKey, (Error, u32)>);
 
 impl Failures {
     /// The failure of `key` that still counts.
     pub(crate) fn get(&self, key: &FlightKey, now: Moment) -> Option<Error> {
-        let failures = self.lock();
-        let failure = failures.get(key)?;
-        (now < failure.until).then(|| failure.error.clone())
+        self.0.get(key, now).map(|(error, _)| error)
     }
 
     pub(crate) fn remember(
@@ -43,39 +29,27 @@ impl Failures {
         now: Moment,
         fraction: f64,
     ) {
-        let mut failures = self.lock();
-        if failures.len() >= MANY {
-            failures.retain(|_, failure| now < failure.until);
-        }
-        let count = failures
-            .get(key)
-            .map_or(1, |failure| failure.count.saturating_add(1));
-        let wait = match error.recovery() {
-            Recovery::Retry { after } => policy.backoff(count, after, fraction),
-            // Waiting will not help, but somebody may mend it without a restart.
-            _ => policy.backoff(u32::MAX, None, fraction),
-        };
-        let failure = Failure {
-            error: error.clone(),
-            count,
-            until: now.saturating_add(nanos(wait.max(Duration::from_millis(1)))),
-        };
-        failures.insert(key.clone(), failure);
+        self.0.put(key.clone(), now, |before| {
+            let count = before.map_or(1, |(_, count)| count.saturating_add(1));
+            let wait = match error.recovery() {
+                Recovery::Retry { after } => policy.backoff(count, after, fraction),
+                // Waiting will not help, but somebody may mend it without a restart.
+                _ => policy.backoff(u32::MAX, None, fraction),
+            };
+            let until = now.saturating_add(nanos(wait.max(Duration::from_millis(1))));
+            ((error.clone(), count), until)
+        });
     }
 
     pub(crate) fn forget(&self, key: &FlightKey) {
-        self.lock().remove(key);
+        self.0.forget(key);
     }
 
     pub(crate) fn forget_owner(&self, owner: &Key) {
-        self.lock().retain(|key, _| key.owner != *owner);
+        self.0.retain(|key| key.owner != *owner);
     }
 
     pub(crate) fn clear(&self) {
-        self.lock().clear();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<FlightKey, Failure>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.clear();
     }
 }

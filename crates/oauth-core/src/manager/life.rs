@@ -2,11 +2,10 @@
 //! deleting, listing, clearing, shutting down.
 
 use std::{
-    collections::HashMap,
     fmt,
     future::{Future, poll_fn},
     pin::pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     task::Poll,
     time::{Duration, SystemTime},
 };
@@ -16,6 +15,7 @@ use super::{
     event::Event,
     kept::Kept,
     locks::Locks,
+    room::Expiring,
     table::Key,
     timeline::{Moment, nanos},
     update::Update,
@@ -58,11 +58,9 @@ pub struct Session {
 /// What servers said of tokens, for as long as the manager may believe it.
 #[derive(Default)]
 pub(crate) struct Introspections {
-    answers: Mutex<HashMap<[u8; 32], (Introspection, Moment)>>,
+    answers: Expiring<[u8; 32], Introspection>,
     asking: Locks<[u8; 32]>,
 }
-
-const MANY: usize = 4096;
 
 impl TokenManager {
     /// Keeps a token that was obtained elsewhere: see [`Selection::register`](super::Selection).
@@ -130,11 +128,11 @@ impl TokenManager {
     pub async fn introspect(&self, token: &AccessToken) -> Result<Introspection, Error> {
         let known = &self.shared.introspections;
         let digest = digest(token.expose_secret());
-        if let Some(answer) = known.get(&digest, self.shared.timeline.now()) {
+        if let Some(answer) = known.answers.get(&digest, self.shared.timeline.now()) {
             return Ok(answer);
         }
         let _asking = known.asking.lock(&digest).await;
-        if let Some(answer) = known.get(&digest, self.shared.timeline.now()) {
+        if let Some(answer) = known.answers.get(&digest, self.shared.timeline.now()) {
             return Ok(answer);
         }
         let answer = self
@@ -146,8 +144,9 @@ impl TokenManager {
         let end = answer
             .expires_at()
             .map_or(Moment::MAX, |end| timeline.moment(end));
-        let until = timeline.now().saturating_add(interval).min(end);
-        known.put(digest, answer.clone(), until, timeline.now());
+        let now = timeline.now();
+        let until = now.saturating_add(interval).min(end);
+        known.answers.put(digest, now, |_| (answer.clone(), until));
         if !answer.is_active() {
             self.hand_out_no_more(token).await;
         }
@@ -253,7 +252,7 @@ impl TokenManager {
         shared.flights.clear(|_| true);
         shared.unsaved.clear();
         shared.failures.clear();
-        shared.introspections.clear();
+        shared.introspections.answers.clear();
         shared.table.clear();
         shared.cool_all();
         match &shared.store {
@@ -425,31 +424,6 @@ impl TokenManager {
             deleted.revocations.push(said);
         }
         deleted
-    }
-}
-
-impl Introspections {
-    fn get(&self, digest: &[u8; 32], now: Moment) -> Option<Introspection> {
-        let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        let (answer, until) = answers.get(digest)?;
-        (now < *until).then(|| answer.clone())
-    }
-
-    fn put(&self, digest: [u8; 32], answer: Introspection, until: Moment, now: Moment) {
-        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        if answers.len() >= MANY {
-            answers.retain(|_, (_, until)| now < *until);
-        }
-        if answers.len() < MANY {
-            answers.insert(digest, (answer, until));
-        }
-    }
-
-    fn clear(&self) {
-        self.answers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
     }
 }
 

@@ -8,6 +8,8 @@ use std::{
 
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
+use super::room::make_room;
+
 #[derive(Debug)]
 pub(crate) struct Locks<K>(Mutex<HashMap<K, Weak<AsyncMutex<()>>>>);
 
@@ -28,9 +30,7 @@ impl<K: Hash + Eq + Clone + Send + Sync> Locks<K> {
         if let Some(lock) = locks.get(key).and_then(Weak::upgrade) {
             return lock;
         }
-        if locks.len() >= 64 && locks.len() == locks.capacity() {
-            locks.retain(|_, lock| lock.strong_count() > 0);
-        }
+        make_room(&mut locks, |_, lock| lock.strong_count() > 0);
         let lock = Arc::new(AsyncMutex::new(()));
         locks.insert(key.clone(), Arc::downgrade(&lock));
         lock

@@ -20,6 +20,7 @@ use super::{
     policy::RefreshPolicy,
     registration::{Registration, names},
     renewal,
+    room::make_room,
     source::TokenSource,
     table::{Key, Table, Wanted},
     timeline::{Moment, Timeline},
@@ -272,6 +273,9 @@ impl Shared {
     /// The cell of a request, shared by all handles of it.
     pub(crate) fn hot(&self, key: &FlightKey) -> Arc<Hot> {
         let mut hot = self.hot.lock().unwrap_or_else(PoisonError::into_inner);
+        make_room(&mut hot, |_, handles| {
+            handles.iter().any(|handle| handle.strong_count() > 0)
+        });
         let handles = hot.entry(key.owner.clone()).or_default();
         handles.retain(|handle| handle.strong_count() > 0);
         let have = handles
@@ -287,5 +291,23 @@ impl Shared {
 
     pub(crate) fn tell(&self, event: &Event) {
         self.listeners.tell(event);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Endpoints, GenericProvider};
+
+    #[test]
+    fn handles_that_are_gone_leave_nothing_behind() {
+        let endpoints = Endpoints::new("https://id.example.com/token").expect("an https URL");
+        let client = Client::builder(GenericProvider::new(endpoints), "id").build();
+        let tokens = super::super::TokenManager::new(client.expect("all it needs"));
+        for user in 0..100_000_u32 {
+            drop(tokens.source(&Subject::user(user.to_string()), None));
+        }
+        let hot = tokens.shared.hot.lock().expect("nobody panicked");
+        assert!(hot.capacity() < 1000, "{}", hot.capacity());
     }
 }
