@@ -13,7 +13,7 @@
 //! }
 //! ```
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
@@ -95,6 +95,16 @@ impl TokenManager {
     /// As there, and as [`TokenManager::get`].
     pub fn register(&self, subject: &Subject, token: TokenSet) -> Result<ManagedToken, Error> {
         self.wait(self.manager.register(subject, token))
+    }
+
+    /// Waits until nothing is under way and everything is stored: see
+    /// [`TokenManager::shutdown`](crate::TokenManager::shutdown). The thread ends with the last
+    /// clone and takes with it what it was about to store.
+    ///
+    /// # Errors
+    /// A usage error inside an async runtime.
+    pub fn shutdown(&self, limit: Duration) -> Result<usize, Error> {
+        self.wait(async { Ok(self.manager.shutdown(limit).await) })
     }
 
     /// Waits for any future of the manager, or of its client.

@@ -203,11 +203,11 @@ impl TokenManager {
             && now < shared.mandatory_at(kept)
         {
             if now >= shared.advisory_at(kept) {
-                shared.renew_in_background(&self.registration, &key, Some(Arc::clone(kept)));
+                shared.renew_in_background(&self.registration, &key, found.clone());
             }
             return Ok(Arc::clone(kept));
         }
-        shared.renewed(&self.registration, &key, found, false).await
+        shared.renewed(&self.registration, &key, found, None).await
     }
 
     /// Another token than `rejected`; joins a flight that is under way.
@@ -226,8 +226,10 @@ impl TokenManager {
             // Somebody else's 401 has brought a new one already.
             return Ok(Arc::clone(kept));
         }
+        let current = || found.as_ref().map(|kept| kept.access_token());
+        let replaces = rejected.cloned().or_else(current);
         self.shared
-            .renewed(&self.registration, &key, found, true)
+            .renewed(&self.registration, &key, found, replaces)
             .await
     }
 

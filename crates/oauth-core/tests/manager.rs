@@ -5,6 +5,10 @@
     reason = "a test stops at what it did not expect"
 )]
 
+#[path = "manager/faulty.rs"]
+mod faulty;
+#[path = "manager/parts.rs"]
+mod parts;
 #[path = "manager/server.rs"]
 mod server;
 
@@ -13,5 +17,19 @@ mod basics;
 
 #[path = "manager/ends.rs"]
 mod ends;
+#[path = "manager/claims.rs"]
+mod claims;
+#[path = "manager/events.rs"]
+mod events;
+#[path = "manager/keys.rs"]
+mod keys;
+#[path = "manager/life.rs"]
+mod life;
+#[path = "manager/rules.rs"]
+mod rules;
 #[path = "manager/stateful.rs"]
 mod stateful;
+#[path = "manager/store_down.rs"]
+mod store_down;
+#[path = "manager/upkeep.rs"]
+mod upkeep;

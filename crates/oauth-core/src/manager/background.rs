@@ -1,10 +1,14 @@
 //! What a manager does unasked: removing dead entries, and renewing what nobody asks for. The task
-//! starts with the first flight and ends with the last manager.
+//! starts with the first flight and ends with the last manager. Without it, dead entries go when
+//! new ones come.
 
 use std::{
     sync::{
         Arc, Weak,
-        atomic::{AtomicBool, Ordering::SeqCst},
+        atomic::{
+            AtomicBool, AtomicU64,
+            Ordering::{Relaxed, SeqCst},
+        },
     },
     time::Duration,
 };
@@ -17,9 +21,21 @@ use super::{
 };
 use crate::store::TokenRequest;
 
-/// Whether the task runs.
+/// Whether the task runs, and when it is time to tidy where there is none.
 #[derive(Debug, Default)]
-pub(crate) struct Chores(AtomicBool);
+pub(crate) struct Chores {
+    running: Arc<AtomicBool>,
+    tidy_at: AtomicU64,
+}
+
+/// Held by the task: when it ends, also with its runtime, the next flight starts another.
+struct Running(Arc<AtomicBool>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.store(false, SeqCst);
+    }
+}
 
 /// At most this many owners at a time.
 const BATCH: usize = 100;
@@ -32,15 +48,17 @@ const GRACE: Duration = Duration::from_secs(60);
 
 impl Chores {
     pub(crate) fn start(&self, shared: &Arc<Shared>, runtime: &tokio::runtime::Handle) {
-        if !shared.settings.background || self.0.swap(true, SeqCst) {
+        if !shared.settings.background || self.running.swap(true, SeqCst) {
             return;
         }
+        let running = Running(Arc::clone(&self.running));
         let clock = Arc::clone(&shared.clock);
         let round = ROUND
             .min(shared.policy.longest_window() / 4)
             .max(Duration::from_secs(1));
         let shared = Arc::downgrade(shared);
         runtime.spawn(async move {
+            let _running = running;
             loop {
                 // Nothing is held while sleeping, so that the last manager can go.
                 clock.sleep(round).await;
@@ -52,9 +70,33 @@ impl Chores {
             }
         });
     }
+
+    /// Whether it is time: for one who asks, each round.
+    fn is_time(&self, now: Moment) -> bool {
+        let at = self.tidy_at.load(Relaxed);
+        let next = now.saturating_add(nanos(ROUND));
+        let due = at <= now
+            && self
+                .tidy_at
+                .compare_exchange(at, next, Relaxed, Relaxed)
+                .is_ok();
+        // The first to come finds nothing that is dead.
+        due && at > 0
+    }
 }
 
 impl Shared {
+    /// Lets whoever brings a token have the dead ones removed, now and then.
+    pub(crate) fn tidy(self: &Arc<Self>) {
+        if self.settings.background || !self.chores.is_time(self.timeline.now()) {
+            return;
+        }
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let shared = Arc::clone(self);
+            runtime.spawn(async move { shared.purge().await });
+        }
+    }
+
     /// Removes what has ended for good; how many owners.
     pub(crate) async fn purge(&self) -> usize {
         let now = self.timeline.now();
@@ -63,7 +105,7 @@ impl Shared {
         };
         let mut owners = self.table.retain(alive);
         if self.store.is_some() && self.table.len() > self.settings.capacity {
-            owners += self.evict(now);
+            owners += self.evict();
         }
         if let Some(store) = &self.store {
             let before = self.clock.now() - GRACE;
@@ -83,51 +125,64 @@ impl Shared {
     }
 
     /// Lets go of what can be read from the store again: first what ends first.
-    fn evict(&self, now: Moment) -> usize {
-        let mut ends: Vec<Moment> = Vec::with_capacity(self.table.len());
-        self.table.each(|kept| ends.push(kept.end()));
-        let excess = self.table.len().saturating_sub(self.settings.capacity);
-        if excess == 0 || excess >= ends.len() {
+    fn evict(&self) -> usize {
+        let mut ends = self.table.ends();
+        let mut excess = ends.len().saturating_sub(self.settings.capacity);
+        if excess == 0 {
             return 0;
         }
-        let (_, edge, _) = ends.select_nth_unstable(excess);
-        let edge = (*edge).max(now);
-        self.table
-            .retain_keys(|key, kept| kept.end() >= edge || self.unsaved.contains(key))
+        let (_, edge, _) = ends.select_nth_unstable(excess - 1);
+        let edge = *edge;
+        self.table.retain_owners(|key, end| {
+            // Of many that end at once, as many as are too many.
+            let goes = excess > 0 && end <= edge && !self.unsaved.contains(key);
+            excess -= usize::from(goes);
+            !goes
+        })
     }
 
     async fn renew_due(self: &Arc<Self>) {
-        let before = self.clock.now() + self.policy.longest_window();
-        let mut due: Vec<Key> = Vec::new();
-        if let Some(store) = &self.store {
-            for owner in store.due(before, BATCH).await.unwrap_or_default() {
-                let registrations = self.registrations();
-                due.extend(registrations.iter().find_map(|have| have.key(&owner)));
-            }
-        }
         let now = self.timeline.now();
         let soon = |kept: &super::kept::Kept| kept.can_refresh() && now >= self.advisory_at(kept);
-        due.extend(self.table.keys(soon).into_iter().take(BATCH));
-        due.sort_unstable_by(|a, b| {
-            (a.registration, &a.subject).cmp(&(b.registration, &b.subject))
-        });
-        due.dedup();
-        for owner in due {
-            let Some(registration) = self.registration(&owner) else {
+        let mut due: Vec<FlightKey> = self.table.requests(soon);
+        // Those that fail do not keep the others waiting.
+        due.retain(|key| self.failures.get(key, now).is_none());
+        due.truncate(BATCH);
+        due.extend(self.due_in_store().await);
+        for key in due {
+            let Some(registration) = self.registration(&key.owner) else {
                 continue;
-            };
-            let key = FlightKey {
-                owner,
-                request: TokenRequest::any(),
             };
             let found = self.find(&key);
             if found
                 .as_ref()
                 .is_none_or(|kept| now >= self.advisory_at(kept))
             {
-                // One that is only in the store so far is read first, and renewed the next time.
                 self.renew_in_background(&registration, &key, found);
             }
         }
+    }
+
+    /// What is only in the store so far: it is read first, and renewed the next time.
+    async fn due_in_store(&self) -> Vec<FlightKey> {
+        let (Some(store), Some(before)) = (
+            &self.store,
+            self.clock.now().checked_add(self.policy.longest_window()),
+        ) else {
+            return Vec::new();
+        };
+        let owners = store.due(before, BATCH).await.unwrap_or_default();
+        let registrations = self.registrations();
+        let key = |owner| registrations.iter().find_map(|have| have.key(owner));
+        let any = |owner: Key| FlightKey {
+            owner,
+            request: TokenRequest::any(),
+        };
+        owners
+            .iter()
+            .filter_map(key)
+            .map(any)
+            .filter(|key| self.find(key).is_none())
+            .collect()
     }
 }

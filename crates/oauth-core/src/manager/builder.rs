@@ -49,6 +49,10 @@ impl TokenManagerBuilder {
     }
 
     /// Where tokens are kept beyond this process's memory. Without a store they end with it.
+    ///
+    /// A token that could not be stored is handed out, and written again until it is stored or
+    /// cleared: a manager whose store never comes back is not freed. The manager sets no time limit
+    /// of its own to the store's calls; it waits as long as they take.
     pub fn store(mut self, store: impl TokenStore) -> Self {
         self.settings.store = Some(Arc::new(store));
         self
@@ -79,7 +83,8 @@ impl TokenManagerBuilder {
         self
     }
 
-    /// How many owners are kept in memory when there is a store to read the others from.
+    /// How many owners are kept in memory when there is a store to read the others from. There may
+    /// be more for half a minute.
     pub fn capacity(mut self, owners: usize) -> Self {
         self.settings.capacity = owners.max(1);
         self

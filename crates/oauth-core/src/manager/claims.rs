@@ -4,12 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::{
-    TokenManager,
-    locks::Locks,
-    room::Expiring,
-    table::Key,
-    timeline::nanos,
-    update::Update,
+    TokenManager, locks::Locks, room::Expiring, table::Key, timeline::nanos, update::Update,
 };
 use crate::{Error, store::Subject};
 

@@ -87,6 +87,11 @@ impl<K: Hash + Eq + Clone + Send + Sync, T: Clone + Send + Sync> Flights<K, T> {
         self.0.lock().contains_key(key)
     }
 
+    /// How many are in the air.
+    pub(crate) fn len(&self) -> usize {
+        self.0.lock().len()
+    }
+
     /// Tells the flights that `pick` names that nothing they bring may be kept, and lets the next
     /// one to come start a new flight rather than join one that set out before. Whether there
     /// were any.

@@ -288,19 +288,23 @@ impl Kept {
             .with_expires_at((self.expires != NEVER).then(|| wall(self.expires)))
             .with_scopes(self.granted().clone())
             .with_refresh_token((!refresh.is_empty()).then(|| RefreshToken::kept(refresh)));
-        let request = match &self.rest {
-            Some(rest) => {
-                token = token
-                    .with_token_type(rest.token_type)
-                    .with_extra(rest.extra.clone());
-                rest.request.clone()
-            }
-            None => self
-                .scopes
-                .clone()
-                .map_or_else(TokenRequest::any, TokenRequest::scopes),
-        };
-        Issued { request, token }
+        if let Some(rest) = &self.rest {
+            token = token
+                .with_token_type(rest.token_type)
+                .with_extra(rest.extra.clone());
+        }
+        Issued {
+            request: self.request(),
+            token,
+        }
+    }
+
+    /// What it answered.
+    pub(crate) fn request(&self) -> TokenRequest {
+        match &self.rest {
+            Some(rest) => rest.request.clone(),
+            None => TokenRequest::any().with_scopes(self.scopes.clone()),
+        }
     }
 
     fn split(&self) -> usize {

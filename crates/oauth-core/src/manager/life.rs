@@ -15,9 +15,11 @@ use super::{
     event::Event,
     kept::Kept,
     locks::Locks,
+    renewal::Known,
     room::Expiring,
     table::Key,
     timeline::{Moment, nanos},
+    unsaved::Outcome,
     update::Update,
 };
 use crate::{
@@ -175,6 +177,8 @@ impl TokenManager {
     /// As [`Client::revoke`](crate::Client::revoke).
     pub async fn revoke(&self, subject: &Subject, access_token: &AccessToken) -> Result<(), Error> {
         self.client().revoke(access_token).await?;
+        let digest = digest(access_token.expose_secret());
+        self.shared.introspections.answers.forget(&digest);
         let owner = self.owner(subject);
         self.shared.tell(&Event::Revoked { owner });
         Ok(())
@@ -185,14 +189,17 @@ impl TokenManager {
     /// refresh token.
     ///
     /// # Errors
-    /// When it may still be in the store. What the server says is in [`Deleted`].
+    /// When it may still be in the store; the server is told all the same. What it says is in
+    /// [`Deleted`].
     pub async fn delete(
         &self,
         subject: &Subject,
         access_token: &AccessToken,
     ) -> Result<Deleted, Error> {
-        let key = self.key(subject);
-        let known = self.shared.known(&self.registration, &key).await;
+        let (shared, key) = (&self.shared, self.key(subject));
+        // What is revoked is what is removed: no refresh token that a flight has replaced between.
+        let commit = shared.commit(&key).await;
+        let known = shared.known(&self.registration, &key).await;
         let is_it = |have: &&Issued| *have.token.access_token() == *access_token;
         let found: Vec<_> = known
             .record
@@ -201,23 +208,27 @@ impl TokenManager {
             .filter(is_it)
             .cloned()
             .collect();
-        self.forget(subject, access_token).await?;
-        Ok(self.revoked(subject, &found).await)
+        let access_token = access_token.clone();
+        let update = Update::Deleted { access_token };
+        let forgotten = self.change_alone(&key, known, &update).await;
+        drop(commit);
+        let deleted = self.revoked(subject, &found).await;
+        forgotten.map(|()| deleted)
     }
 
     /// Removes all token sets of a subject, as [`TokenManager::delete`] does with one. A renewal
     /// that is under way does not bring any back.
     ///
     /// # Errors
-    /// When some may still be in the store.
+    /// When some may still be in the store. The server is told all the same.
     pub async fn delete_all(&self, subject: &Subject) -> Result<Deleted, Error> {
-        let known = self
-            .shared
-            .known(&self.registration, &self.key(subject))
-            .await;
-        let found = known.record.tokens().to_vec();
-        self.clear(subject).await?;
-        Ok(self.revoked(subject, &found).await)
+        let (shared, key) = (&self.shared, self.key(subject));
+        let commit = shared.commit(&key).await;
+        let known = shared.known(&self.registration, &key).await;
+        let cleared = self.clear_alone(&key).await;
+        drop(commit);
+        let deleted = self.revoked(subject, known.record.tokens()).await;
+        cleared.map(|()| deleted)
     }
 
     /// Removes everything of a subject from memory and store, without a word to the server. A
@@ -226,17 +237,21 @@ impl TokenManager {
     /// # Errors
     /// When it may still be in the store.
     pub async fn clear(&self, subject: &Subject) -> Result<(), Error> {
-        let shared = &self.shared;
         let key = self.key(subject);
-        shared.flights.clear(|flight| flight.owner == key);
-        let _commit = shared.commits.lock(&key).await;
-        shared.unsaved.forget(&key);
-        shared.failures.forget_owner(&key);
-        shared.table.remove(&key);
-        shared.cool(&key);
+        let _commit = self.shared.commit(&key).await;
+        self.clear_alone(&key).await
+    }
+
+    async fn clear_alone(&self, key: &Key) -> Result<(), Error> {
+        let shared = &self.shared;
+        shared.flights.clear(|flight| flight.owner == *key);
+        shared.unsaved.forget(key);
+        shared.failures.forget_owner(key);
+        shared.table.remove(key);
+        shared.cool(key);
         match &shared.store {
             Some(store) => {
-                let removed = store.remove(&self.owner(subject)).await;
+                let removed = store.remove(&self.owner(&key.subject)).await;
                 removed.map(|_| ()).map_err(Error::store)
             }
             None => Ok(()),
@@ -249,6 +264,8 @@ impl TokenManager {
     /// When something may still be in the store.
     pub async fn clear_all(&self) -> Result<(), Error> {
         let shared = &self.shared;
+        // No record is half written meanwhile, neither by a flight nor by a write that is repeated.
+        let _alone = shared.records.write().await;
         shared.flights.clear(|_| true);
         shared.unsaved.clear();
         shared.failures.clear();
@@ -311,7 +328,8 @@ impl TokenManager {
     }
 
     /// Waits until every renewal under way has ended and everything is stored, but no longer than
-    /// `limit`; how many owners' tokens are still only in memory.
+    /// `limit`; how many renewals are then still under way and owners' tokens only in memory. With
+    /// 0 the process can end without losing any.
     pub async fn shutdown(&self, limit: Duration) -> usize {
         let shared = &self.shared;
         let settle = async {
@@ -325,7 +343,7 @@ impl TokenManager {
             Poll::Pending => limit.as_mut().poll(context),
         })
         .await;
-        shared.unsaved.len()
+        shared.unsaved.len() + shared.flights.len()
     }
 
     /// Tries once to store what could not be stored; how many owners' tokens are still only in
@@ -367,6 +385,7 @@ impl TokenManager {
         let result = self.change(&key, update).await;
         self.shared.failures.forget_owner(&key);
         self.shared.tell(&event);
+        self.shared.tidy();
         result.map(|()| Arc::new(Kept::new(subject, &issued, &self.shared.timeline)))
     }
 
@@ -388,12 +407,23 @@ impl TokenManager {
     }
 
     pub(super) async fn change(&self, key: &Key, update: &Update) -> Result<(), Error> {
-        let shared = &self.shared;
-        let known = shared.known(&self.registration, key).await;
+        let _commit = self.shared.commit(key).await;
+        let known = self.shared.known(&self.registration, key).await;
+        self.change_alone(key, known, update).await
+    }
+
+    async fn change_alone(&self, key: &Key, known: Known, update: &Update) -> Result<(), Error> {
+        let (shared, registration) = (&self.shared, &self.registration);
         let never = || false;
-        shared
-            .write(&self.registration, key, known, update, None, &never)
+        let outcome = shared
+            .write_alone(registration, key, known, update, None, &never)
             .await;
+        if outcome == Outcome::Discarded && matches!(update, Update::Granted { .. }) {
+            // Somebody has removed the owner's record: a login is no late answer, and comes after.
+            shared
+                .write_alone(registration, key, Known::default(), update, None, &never)
+                .await;
+        }
         if shared.unsaved.contains(key) {
             return Err(Error::store(StoreError::new(
                 StoreErrorKind::Unavailable,

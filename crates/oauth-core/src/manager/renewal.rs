@@ -13,7 +13,7 @@ use super::{
     update::Update,
 };
 use crate::{
-    Capability, Error, RefreshToken, Scopes, Token, TokenSet, grant,
+    AccessToken, Capability, Error, RefreshToken, Scopes, Token, TokenSet, grant,
     store::{Issued, Lease, Record, StoreError, TokenRequest, Version},
 };
 
@@ -23,7 +23,7 @@ pub(crate) struct Flight {
     key: FlightKey,
     pilot: Pilot<FlightKey, Landing>,
     /// The token that is to be replaced although it looks valid.
-    replaces: Option<Arc<Kept>>,
+    replaces: Option<AccessToken>,
 }
 
 /// What is known of an owner at the moment.
@@ -62,7 +62,7 @@ impl Flight {
         registration: &Arc<Registration>,
         key: &FlightKey,
         pilot: Pilot<FlightKey, Landing>,
-        replaces: Option<Arc<Kept>>,
+        replaces: Option<AccessToken>,
     ) -> Self {
         Self {
             shared: Arc::clone(shared),
@@ -102,6 +102,7 @@ impl Flight {
             }
         }
         self.pilot.land(result);
+        shared.tidy();
         // Nobody waits for what follows.
         #[cfg(feature = "openid")]
         if let Some(token) = news {
@@ -173,11 +174,15 @@ impl Flight {
         let wall = self.shared.clock.now();
         let request = &self.key.request;
         let record = &known.record;
-        let exact = record
-            .tokens()
-            .iter()
-            .filter(|have| self.fits(have))
-            .max_by_key(|have| have.token.expires_at().map_or(u64::MAX, seconds));
+        // As a look-up does it: an exact one that lives before any other.
+        let is_exact = |have: &&Issued| {
+            let any = request.is_plain() && request.requested_scopes().is_none();
+            !any && have.request == *request && !have.token.is_expired(wall)
+        };
+        let exact = record.tokens().iter().find(is_exact).or_else(|| {
+            let fitting = record.tokens().iter().filter(|have| self.fits(have));
+            fitting.max_by_key(|have| have.token.expires_at().map_or(u64::MAX, seconds))
+        });
         if let Some(issued) = exact
             && self.will_do(&self.kept(issued))
         {
@@ -248,14 +253,14 @@ impl Flight {
         let other = self
             .replaces
             .as_ref()
-            .is_none_or(|old| old.access() != kept.access());
+            .is_none_or(|old| *old != kept.access_token());
         other && self.shared.timeline.now() < self.shared.mandatory_at(kept)
     }
 
     /// Takes over what another process has stored.
     async fn adopt(&self) -> Attempt {
         let shared = &self.shared;
-        let _commit = shared.commits.lock(&self.key.owner).await;
+        let _commit = shared.commit(&self.key.owner).await;
         // Read again: it may have been invalidated before the lock was ours.
         let known = shared.known(&self.registration, &self.key.owner).await;
         // Without a store it came from there.
@@ -295,11 +300,13 @@ impl Flight {
         let permit = self.shared.permits.acquire().await;
         let answer = exchange(client, &grant, &self.key.request).await;
         drop(permit);
+        let before = token.access_token().clone();
         match answer {
             Ok(token) => {
                 let rotated = token.refresh_token() != Some(&spent);
                 let update = Update::Refreshed {
                     base,
+                    before,
                     spent,
                     request: request.clone(),
                     token,
@@ -351,40 +358,19 @@ impl Flight {
         match self.write(known, &update, lease).await {
             Outcome::Superseded => Ok(Attempt::Again),
             _ => {
+                // A client can ask anew by itself; a user has to come back.
+                if let Some(token) = self.first().await? {
+                    return Ok(self.granted(Known::default(), None, token).await);
+                }
                 let owner = self.owner();
                 self.shared.tell(&Event::ReauthorizationRequired { owner });
-                // A client can ask anew by itself; a user has to come back.
-                match self
-                    .registration
-                    .source()
-                    .token(
-                        self.registration.client(),
-                        &self.key.owner.subject,
-                        &self.key.request,
-                    )
-                    .await
-                {
-                    Ok(Some(token)) => Ok(self.granted(Known::default(), None, token).await),
-                    Ok(None) => Err(error),
-                    Err(other) => Err(other),
-                }
+                Err(error)
             }
         }
     }
 
     async fn ask(&self, known: Known, lease: Option<&Lease>) -> Result<Attempt, Error> {
-        let registration = &self.registration;
-        let permit = self.shared.permits.acquire().await;
-        let token = registration
-            .source()
-            .token(
-                registration.client(),
-                &self.key.owner.subject,
-                &self.key.request,
-            )
-            .await?;
-        drop(permit);
-        match token {
+        match self.first().await? {
             Some(token) => Ok(self.granted(known, lease, token).await),
             // What is in the store is not known: that is no reason to send a user to log in.
             None => Err(match known.failure {
@@ -397,6 +383,16 @@ impl Flight {
                 ),
             }),
         }
+    }
+
+    /// A token from the source.
+    async fn first(&self) -> Result<Option<TokenSet>, Error> {
+        let (registration, key) = (&self.registration, &self.key);
+        let _permit = self.shared.permits.acquire().await;
+        let source = registration.source();
+        source
+            .token(registration.client(), &key.owner.subject, &key.request)
+            .await
     }
 
     async fn granted(&self, known: Known, lease: Option<&Lease>, token: TokenSet) -> Attempt {

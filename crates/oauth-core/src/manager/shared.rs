@@ -27,7 +27,7 @@ use super::{
     unsaved::Unsaved,
 };
 use crate::{
-    Client, Error,
+    AccessToken, Client, Error,
     clock::Clock,
     random::{self, Random},
     store::{Record, Subject, TokenRequest, TokenStore, Version},
@@ -58,6 +58,8 @@ pub(crate) struct Shared {
     pub(crate) memory: Mutex<()>,
     /// One at a time writes an owner's record.
     pub(crate) commits: Locks<Key>,
+    /// Held by all who write a record, and alone by whoever removes every one. Comes first.
+    pub(crate) records: tokio::sync::RwLock<()>,
     pub(crate) permits: Semaphore,
     pub(crate) unsaved: Unsaved,
     pub(crate) listeners: Listeners,
@@ -89,6 +91,7 @@ impl Shared {
             turns: Locks::default(),
             memory: Mutex::default(),
             commits: Locks::default(),
+            records: tokio::sync::RwLock::default(),
             permits: Semaphore::new(settings.policy.concurrency()),
             policy: settings.policy.clone(),
             unsaved: Unsaved::default(),
@@ -193,35 +196,47 @@ impl Shared {
             return;
         }
         if let (_, Some(pilot)) = self.flights.join(key) {
+            let replaces = replaces.map(|kept| kept.access_token());
             // Without a runtime nothing runs in the background; the token is still good.
             let _ = self.launch(registration, key, pilot, replaces);
         }
     }
 
-    /// Waits for the flight that renews `found`; `forced` also when it looks valid.
+    /// Waits for the flight that renews `found`, or that brings another than `replaces`, which is
+    /// not handed out however valid it looks.
     pub(crate) async fn renewed(
         self: &Arc<Self>,
         registration: &Arc<Registration>,
         key: &FlightKey,
         found: Option<Arc<Kept>>,
-        forced: bool,
+        replaces: Option<AccessToken>,
     ) -> Landing {
+        let is_old = |kept: &Kept| {
+            let access = kept.access_token();
+            replaces.as_ref().is_some_and(|old| *old == access)
+        };
         let alive = |error: Error| match &found {
-            Some(kept) if !forced && self.timeline.now() < kept.end() => Ok(Arc::clone(kept)),
+            Some(kept) if !is_old(kept) && self.timeline.now() < kept.end() => Ok(Arc::clone(kept)),
             _ => Err(error),
         };
-        let rejected = found.as_ref().filter(|_| forced);
         for _ in 0..3 {
             if let Some(error) = self.failures.get(key, self.timeline.now()) {
                 return alive(error);
             }
             let (waiter, pilot) = self.flights.join(key);
+            let ours = pilot.is_some();
             if let Some(pilot) = pilot {
-                self.launch(registration, key, pilot, rejected.cloned())?;
+                self.launch(registration, key, pilot, replaces.clone())?;
             }
             match waiter.wait().await {
-                // A flight that set out before the token was rejected may have brought the same.
-                Ok(Ok(kept)) if rejected.is_some_and(|old| old.access() == kept.access()) => {}
+                Ok(Ok(kept)) if is_old(&kept) => {
+                    if ours {
+                        return Err(Error::protocol(
+                            "the server answered with the very token that was to be replaced",
+                        ));
+                    }
+                    // A flight that set out before the token was rejected may have brought it.
+                }
                 Ok(Ok(kept)) => return Ok(kept),
                 Ok(Err(error)) => return alive(error),
                 Err(_) => {}
@@ -235,7 +250,7 @@ impl Shared {
         registration: &Arc<Registration>,
         key: &FlightKey,
         pilot: Pilot<FlightKey, Landing>,
-        replaces: Option<Arc<Kept>>,
+        replaces: Option<AccessToken>,
     ) -> Result<(), Error> {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| {
             Error::usage("a token is renewed in a task of its own: call this inside a tokio runtime, or use the blocking face")

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 
 use super::{
     kept::Kept,
+    shared::FlightKey,
     timeline::{Moment, Timeline},
 };
 use crate::{
@@ -200,46 +201,45 @@ impl Table {
         self.shards.iter().map(|shard| read(shard).len()).sum()
     }
 
-    /// The owners for whom `pick` says yes to one of their tokens.
-    pub(crate) fn keys(&self, pick: impl Fn(&Kept) -> bool) -> Vec<Key> {
-        let mut keys = Vec::new();
-        for shard in &self.shards {
-            let shard = read(shard);
-            let picked = |tokens: &&Tokens| tokens.as_slice().iter().any(|kept| pick(kept));
-            keys.extend(
-                shard
-                    .iter()
-                    .filter(picked)
-                    .map(|tokens| tokens.place().key()),
-            );
-        }
-        keys
-    }
-
-    /// Shows every token.
-    pub(crate) fn each(&self, mut show: impl FnMut(&Kept)) {
+    /// The owners and requests of the tokens for which `pick` says yes.
+    pub(crate) fn requests(&self, pick: impl Fn(&Kept) -> bool) -> Vec<FlightKey> {
+        let mut picked = Vec::new();
         for shard in &self.shards {
             for tokens in read(shard).iter() {
-                tokens.as_slice().iter().for_each(|kept| show(kept));
+                let due = tokens.as_slice().iter().filter(|kept| pick(kept));
+                picked.extend(due.map(|kept| FlightKey {
+                    owner: tokens.place().key(),
+                    request: kept.request(),
+                }));
             }
         }
+        picked
+    }
+
+    /// When each owner's last token ends.
+    pub(crate) fn ends(&self) -> Vec<Moment> {
+        let mut ends = Vec::new();
+        for shard in &self.shards {
+            ends.extend(read(shard).iter().map(Tokens::end));
+        }
+        ends
     }
 
     /// Removes the owners for whom `keep` says no to every token; how many.
     pub(crate) fn retain(&self, keep: impl Fn(&Kept) -> bool) -> usize {
-        self.retain_keys(|_, kept| keep(kept))
+        self.retain_tokens(|tokens| tokens.as_slice().iter().any(|kept| keep(kept)))
     }
 
-    /// As [`Table::retain`], by owner and token.
-    pub(crate) fn retain_keys(&self, keep: impl Fn(&Key, &Kept) -> bool) -> usize {
+    /// Removes the owners for whom `keep` says no, going by when their last token ends; how many.
+    pub(crate) fn retain_owners(&self, mut keep: impl FnMut(&Key, Moment) -> bool) -> usize {
+        self.retain_tokens(|tokens| keep(&tokens.place().key(), tokens.end()))
+    }
+
+    fn retain_tokens(&self, mut keep: impl FnMut(&Tokens) -> bool) -> usize {
         let mut gone = Vec::new();
         for shard in &self.shards {
             let mut shard = write(shard);
-            let dead = |tokens: &mut Tokens| {
-                let key = tokens.place().key();
-                !tokens.as_slice().iter().any(|kept| keep(&key, kept))
-            };
-            gone.extend(shard.extract_if(dead));
+            gone.extend(shard.extract_if(|tokens| !keep(tokens)));
             let room = shard.len() * 2;
             shard.shrink_to(room, |tokens| self.hasher.hash_one(tokens.place()));
         }
@@ -283,9 +283,9 @@ fn best<'a>(tokens: &'a [Arc<Kept>], wanted: Wanted<'_>, now: Moment) -> Option<
         .iter()
         .find(|kept| kept.answers(wanted.scopes, wanted.request));
     let others = match (wanted.request, wanted.scopes) {
+        (None, None) => None,
         _ if exact.is_some_and(|kept| kept.end() > now) => return exact,
         (Some(_), _) => return exact,
-        (None, None) => None,
         (None, Some(scopes)) if wanted.superset => Some(scopes),
         (None, Some(_)) => return exact,
     };
@@ -310,6 +310,12 @@ impl Tokens {
     #[inline]
     fn first(&self) -> Option<&Kept> {
         self.as_slice().first().map(|kept| &**kept)
+    }
+
+    /// When the last of them ends.
+    fn end(&self) -> Moment {
+        let ends = self.as_slice().iter().map(|kept| kept.end());
+        ends.max().unwrap_or_default()
     }
 
     #[inline]

@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
@@ -29,7 +29,20 @@ pub(crate) enum Outcome {
 
 /// The updates of owners whose records could not be stored.
 #[derive(Debug, Default)]
-pub(crate) struct Unsaved(Mutex<HashMap<Key, Vec<Update>>>);
+pub(crate) struct Unsaved(Mutex<HashMap<Key, Waiting>>);
+
+#[derive(Debug, Default)]
+struct Waiting {
+    updates: Vec<Update>,
+    /// Alive as long as the task that writes them.
+    writer: Weak<()>,
+}
+
+/// Held by the task that writes the updates of an owner again.
+type Writer = Arc<()>;
+
+/// How often a write is made anew for a record that somebody else has changed.
+const TRIES: usize = 8;
 
 impl Unsaved {
     pub(crate) fn contains(&self, key: &Key) -> bool {
@@ -52,24 +65,48 @@ impl Unsaved {
         self.lock().clear();
     }
 
-    /// Whether it is the first one of its owner.
-    fn add(&self, key: &Key, update: Update) -> bool {
+    /// The place of the owner's writer, if it is free: there was none, or its runtime is gone.
+    fn add(&self, key: &Key, update: Update) -> Option<Writer> {
         let mut unsaved = self.lock();
-        let updates = unsaved.entry(key.clone()).or_default();
-        updates.push(update);
-        updates.len() == 1
+        let waiting = unsaved.entry(key.clone()).or_default();
+        if let Update::Claims { source, .. } = &update {
+            // What is asked again and again takes the place of what was said before.
+            let same = |have: &Update| matches!(have, Update::Claims { source: have, .. } if have == source);
+            waiting.updates.retain(|have| !same(have));
+        }
+        waiting.updates.push(update);
+        if waiting.writer.strong_count() > 0 {
+            return None;
+        }
+        let writer = Writer::default();
+        waiting.writer = Arc::downgrade(&writer);
+        Some(writer)
+    }
+
+    /// Whether `writer` still has something to write: not after a clear, say.
+    fn is_writer(&self, key: &Key, writer: &Writer) -> bool {
+        let unsaved = self.lock();
+        let ours = |waiting: &Waiting| waiting.writer.as_ptr() == Arc::as_ptr(writer);
+        unsaved.get(key).is_some_and(ours)
     }
 
     fn get(&self, key: &Key) -> Option<Vec<Update>> {
-        self.lock().get(key).cloned()
+        let unsaved = self.lock();
+        unsaved.get(key).map(|waiting| waiting.updates.clone())
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Vec<Update>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Waiting>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Shared {
+    /// The right to change the record of an owner, in memory and store.
+    pub(crate) async fn commit(&self, key: &Key) -> impl Send + use<'_> {
+        let some = self.records.read().await;
+        (some, self.commits.lock(key).await)
+    }
+
     /// What is known of an owner: what is stored, unless memory is ahead of the store.
     pub(crate) async fn known(&self, registration: &Registration, key: &Key) -> Known {
         let memory = || {
@@ -114,7 +151,21 @@ impl Shared {
         lease: Option<&Lease>,
         cleared: &(dyn Fn() -> bool + Sync),
     ) -> Outcome {
-        let _commit = self.commits.lock(key).await;
+        let _commit = self.commit(key).await;
+        self.write_alone(registration, key, known, update, lease, cleared)
+            .await
+    }
+
+    /// As [`Shared::write`], by whoever holds [`Shared::commit`] of the owner.
+    pub(crate) async fn write_alone(
+        self: &Arc<Self>,
+        registration: &Arc<Registration>,
+        key: &Key,
+        known: Known,
+        update: &Update,
+        lease: Option<&Lease>,
+        cleared: &(dyn Fn() -> bool + Sync),
+    ) -> Outcome {
         if cleared() {
             return Outcome::Discarded;
         }
@@ -130,8 +181,9 @@ impl Shared {
             self.publish(key, &record, None);
             return Outcome::Kept;
         };
-        // Memory was ahead when the lock came: what was known is not the newest any more.
-        let known = if self.unsaved.contains(key) {
+        // Memory was ahead when the lock came, or the store was down before it: what was known is
+        // not the newest any more.
+        let known = if self.unsaved.contains(key) || known.failure.is_some() {
             self.known(registration, key).await
         } else {
             known
@@ -145,13 +197,6 @@ impl Shared {
         match outcome {
             Ok(Saved::As(record, version)) => {
                 self.publish(key, &record, Some(version));
-                if cleared() {
-                    // It came too late, and so does this removal for nobody.
-                    let _ = store.remove(&registration.owner(&key.subject)).await;
-                    self.table.remove(key);
-                    self.cool(key);
-                    return Outcome::Discarded;
-                }
                 Outcome::Kept
             }
             Ok(Saved::Not(known)) => {
@@ -167,18 +212,21 @@ impl Shared {
                 let Some(record) = update.apply(record) else {
                     return Outcome::Superseded;
                 };
+                // In this order: from the first on nobody takes it out of memory.
+                let writer = self.unsaved.add(key, update.clone());
                 self.publish(key, &record, version);
-                let first = self.unsaved.add(key, update.clone());
-                if let Some(failure) = failure
-                    && update.carries_refresh_token()
-                {
+                if update.carries_refresh_token() {
+                    let behind = || {
+                        let message = "what came before it has not been stored yet";
+                        StoreError::new(StoreErrorKind::Unavailable, message)
+                    };
                     self.tell(&Event::SaveFailed {
                         owner: registration.owner(&key.subject),
-                        error: Error::store(failure),
+                        error: Error::store(failure.unwrap_or_else(behind)),
                     });
                 }
-                if first {
-                    self.write_again(registration, key);
+                if let Some(writer) = writer {
+                    self.write_again(registration, key, writer);
                 }
                 Outcome::Kept
             }
@@ -198,23 +246,27 @@ impl Shared {
     ) -> Result<Saved, (Record, Option<Version>, Option<StoreError>)> {
         let owner = registration.owner(&key.subject);
         let mut lease = lease.cloned();
-        loop {
-            let Some(record) = update.apply(known.record.clone()) else {
+        let mut conflict = None;
+        for turn in 0..TRIES {
+            if let Some(record) = update.apply(known.record.clone()) {
+                let result = store
+                    .save(&owner, &record, known.version, lease.as_ref())
+                    .await;
+                let error = match result {
+                    Ok(version) => return Ok(Saved::As(record, version)),
+                    Err(error) => error,
+                };
+                match error.kind() {
+                    // We were too slow: wait for whoever acts now, then see what is left to do.
+                    StoreErrorKind::Fenced => lease = self.retake(store, lease).await,
+                    StoreErrorKind::Conflict => {}
+                    _ => return Err((known.record, known.version, Some(error))),
+                }
+                conflict = Some(error);
+            } else if turn > 0 {
                 return Ok(Saved::Not(known));
-            };
-            let result = store
-                .save(&owner, &record, known.version, lease.as_ref())
-                .await;
-            let error = match result {
-                Ok(version) => return Ok(Saved::As(record, version)),
-                Err(error) => error,
-            };
-            match error.kind() {
-                // We were too slow: wait for whoever acts now, then see what is left to do.
-                StoreErrorKind::Fenced => lease = self.retake(store, lease).await,
-                StoreErrorKind::Conflict => {}
-                _ => return Err((known.record, known.version, Some(error))),
             }
+            // What was read before the lock was ours is not shown to anybody.
             let had = known.version;
             known = match store.load(&owner).await {
                 Ok(Some(Stored { record, version })) => Known {
@@ -228,6 +280,7 @@ impl Shared {
                 Err(error) => return Err((known.record, known.version, Some(error))),
             };
         }
+        Err((known.record, known.version, conflict))
     }
 
     /// The lease again, after somebody else has had it; none when it cannot be had in time, which
@@ -247,18 +300,20 @@ impl Shared {
         None
     }
 
-    fn write_again(self: &Arc<Self>, registration: &Arc<Registration>, key: &Key) {
+    fn write_again(self: &Arc<Self>, registration: &Arc<Registration>, key: &Key, writer: Writer) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;
         };
-        // Holds the manager's memory until the write is done: it is the only place it is in.
+        // Holds the manager's memory until the write is done, be that never: it is the only place
+        // it is in.
         let (shared, registration, key) = (Arc::clone(self), Arc::clone(registration), key.clone());
         runtime.spawn(async move {
             let mut wait = Duration::from_millis(100);
             loop {
                 let pause = wait.mul_f64(0.5 + shared.fraction() / 2.0);
                 shared.clock.sleep(pause).await;
-                if shared.write_unsaved(&registration, &key).await {
+                let ours = shared.unsaved.is_writer(&key, &writer);
+                if !ours || shared.write_unsaved(&registration, &key).await {
                     return;
                 }
                 wait = wait.saturating_mul(2).min(Duration::from_secs(30));
@@ -268,7 +323,7 @@ impl Shared {
 
     /// Tries to store what could not be stored; whether there is nothing left to do.
     pub(crate) async fn write_unsaved(&self, registration: &Registration, key: &Key) -> bool {
-        let _commit = self.commits.lock(key).await;
+        let _commit = self.commit(key).await;
         let (Some(store), Some(updates)) = (&self.store, self.unsaved.get(key)) else {
             return true;
         };
@@ -283,6 +338,9 @@ impl Shared {
             Err(_) => return false,
         };
         for update in &updates {
+            if update.is_outdated(&known.record) {
+                continue;
+            }
             known = match self
                 .save(&**store, registration, key, known, update, None)
                 .await

@@ -22,9 +22,11 @@ pub(crate) enum Update {
         request: TokenRequest,
         token: TokenSet,
     },
-    /// `spent` of the token set `base` brought `token` for `request`.
+    /// `spent` of the token set for `base` brought `token` for `request`.
     Refreshed {
         base: TokenRequest,
+        /// The access token that came with `spent`.
+        before: AccessToken,
         spent: RefreshToken,
         request: TokenRequest,
         token: TokenSet,
@@ -62,14 +64,20 @@ impl Update {
             }
             Self::Refreshed {
                 base,
+                before,
                 spent,
                 request,
                 token,
             } => {
+                // Whoever sent `spent` a second time was refused and has dropped it: the answer to
+                // the first is still the newest.
+                let buried = |have: &Issued| {
+                    have.token.refresh_token().is_none() && have.token.access_token() == before
+                };
                 let have = record
                     .tokens_mut()
                     .iter_mut()
-                    .find(|have| have.request == *base && spends(have, spent))?;
+                    .find(|have| have.request == *base && (spends(have, spent) || buried(have)))?;
                 if request == base {
                     have.token = inherit(token.clone(), &have.token);
                     return Some(record);
@@ -123,14 +131,43 @@ impl Update {
             Self::Deleted { access_token } => {
                 let before = record.tokens().len();
                 let record = record.retain(|have| *have.token.access_token() != *access_token);
-                (record.tokens().len() < before).then_some(record)
+                if record.tokens().len() == before {
+                    return None;
+                }
+                Some(match record.tokens() {
+                    // With the last token goes what is known of the user.
+                    [] => record.with_claims(Map::new()),
+                    _ => record,
+                })
             }
+            Self::Claims { .. } if record.tokens().is_empty() => None,
             Self::Claims { source, claims } => {
                 let mut known = record.claims().clone();
                 known.insert((*source).to_owned(), claims.clone().into());
                 Some(record.with_claims(known))
             }
         }
+    }
+
+    /// Whether `record` has what came after it, so that writing it late would bring the old back. A
+    /// refresh token that has been replaced since is seen by [`Update::apply`] itself.
+    pub(crate) fn is_outdated(&self, record: &Record) -> bool {
+        let (request, token) = match self {
+            Self::Granted { request, token } => (request, token),
+            Self::Refreshed {
+                spent,
+                request,
+                token,
+                ..
+            } if token.refresh_token().is_none_or(|now| now == spent) => (request, token),
+            _ => return false,
+        };
+        let newer = |have: &Issued| {
+            have.request == *request
+                && have.token.access_token() != token.access_token()
+                && have.token.issued_at() > token.issued_at()
+        };
+        record.tokens().iter().any(newer)
     }
 
     /// Whether losing it would lose a refresh token that the server has given out.

@@ -2,7 +2,7 @@
 //! request is remembered, and the whole can be held up.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     sync::{Arc, Mutex},
     time::{Duration, SystemTime},
 };
@@ -11,7 +11,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use oauth_core::{
     Capabilities, Capability, Client, Endpoints, GenericProvider, Limits, Provider, RetryPolicy,
-    Transport, TransportError, TransportErrorKind, clock::ManualClock,
+    Transport, TransportError, TransportErrorKind,
+    clock::{Clock, ManualClock},
 };
 use tokio::sync::watch;
 
@@ -30,6 +31,10 @@ pub(crate) struct Server {
 struct State {
     scripted: VecDeque<Answer>,
     requests: Vec<Vec<(String, String)>>,
+    /// The endpoint of each request.
+    paths: Vec<String>,
+    /// What other endpoints than that for tokens answer.
+    others: HashMap<String, (u16, String)>,
     issued: u64,
     lifetime: u64,
     rotate: bool,
@@ -94,6 +99,41 @@ impl Server {
             .retry(RetryPolicy::none())
             .build()
             .unwrap()
+    }
+
+    /// One whose clock stands still while somebody sleeps.
+    pub(crate) fn stepped() -> Self {
+        let mut server = Self::new();
+        server.clock = ManualClock::stepped(server.clock.now());
+        server
+    }
+
+    /// Another endpoint, `/userinfo`, answers this from now on.
+    pub(crate) fn at(&self, path: &str, status: u16, body: &str) {
+        let mut state = self.state.lock().unwrap();
+        state
+            .others
+            .insert(path.to_owned(), (status, body.to_owned()));
+    }
+
+    /// Whether a refresh brings a new refresh token.
+    pub(crate) fn rotate(&self, rotate: bool) {
+        self.state.lock().unwrap().rotate = rotate;
+    }
+
+    /// How long tokens live, in seconds.
+    pub(crate) fn lifetime(&self, seconds: u64) {
+        self.state.lock().unwrap().lifetime = seconds;
+    }
+
+    /// The endpoints that were asked, in order.
+    pub(crate) fn paths(&self) -> Vec<String> {
+        self.state.lock().unwrap().paths.clone()
+    }
+
+    /// How often an endpoint was asked.
+    pub(crate) fn asked(&self, path: &str) -> usize {
+        self.paths().iter().filter(|have| *have == path).count()
     }
 
     /// The next request gets this answer.
@@ -197,10 +237,15 @@ impl Transport for Server {
         let params: Vec<(String, String)> = url::form_urlencoded::parse(request.body())
             .into_owned()
             .collect();
+        let path = request.uri().path().to_owned();
         let answer = {
             let mut state = self.state.lock().unwrap();
             state.requests.push(params.clone());
-            state.answer(&params)
+            state.paths.push(path.clone());
+            match state.others.get(&path) {
+                Some(answer) => Ok(answer.clone()),
+                None => state.answer(&params),
+            }
         };
         self.gate.subscribe().wait_for(|open| *open).await.unwrap();
         let (status, body) = answer.map_err(TransportError::new)?;
