@@ -1,1 +1,250 @@
-//! .
+//! Introspection, deletion, clearing.
+
+use oauth_core::{
+    AccessToken, ErrorKind, RetryPolicy, TokenManager,
+    manager::{Event, RefreshPolicy},
+    store::{StoreErrorKind, Subject},
+};
+
+use crate::{
+    parts::{HOUR, World, builder, client, login, scopes, seconds, settle, user},
+    server::Server,
+};
+
+fn token() -> AccessToken {
+    AccessToken::new("somebodys-token").unwrap()
+}
+
+fn introspected(server: &Server, active: bool, life: u64) {
+    let end = 1_700_000_000 + life;
+    let body = format!(r#"{{"active":{active},"exp":{end},"scope":"read"}}"#);
+    server.at("/introspect", 200, &body);
+}
+
+#[tokio::test]
+async fn a_token_is_introspected_once_per_interval_however_many_ask() {
+    let server = Server::new();
+    introspected(&server, true, 3600);
+    let tokens = builder(&server)
+        .min_introspect_interval(seconds(20))
+        .build();
+    server.hold();
+    let callers: Vec<_> = (0..100)
+        .map(|_| {
+            let tokens = tokens.clone();
+            tokio::spawn(async move { tokens.introspect(&token()).await })
+        })
+        .collect();
+    server.until(1).await;
+    settle().await;
+    // The one that asks goes away: another asks.
+    callers[0].abort();
+    server.go();
+    for caller in callers.into_iter().skip(1) {
+        assert!(caller.await.unwrap().unwrap().is_active());
+    }
+    let asked = server.asked("/introspect");
+    assert!(asked <= 2, "{asked}");
+    server.clock.advance(seconds(19));
+    tokens.introspect(&token()).await.unwrap();
+    assert_eq!(server.asked("/introspect"), asked);
+    server.clock.advance(seconds(1));
+    tokens.introspect(&token()).await.unwrap();
+    assert_eq!(server.asked("/introspect"), asked + 1);
+}
+
+#[tokio::test]
+async fn an_introspection_is_believed_no_longer_than_the_token_lives() {
+    let server = Server::new();
+    introspected(&server, true, 5);
+    let tokens = builder(&server).min_introspect_interval(HOUR).build();
+    assert!(tokens.introspect(&token()).await.unwrap().is_active());
+    introspected(&server, false, 5);
+    server.clock.advance(seconds(4));
+    assert!(tokens.introspect(&token()).await.unwrap().is_active());
+    server.clock.advance(seconds(1));
+    assert!(!tokens.introspect(&token()).await.unwrap().is_active());
+    assert_eq!(server.asked("/introspect"), 2);
+}
+
+#[tokio::test]
+async fn an_inactive_answer_is_kept_for_the_interval_at_most() {
+    let server = Server::new();
+    server.at("/introspect", 200, r#"{"active":false}"#);
+    let tokens = builder(&server).build();
+    for _ in 0..3 {
+        assert!(!tokens.introspect(&token()).await.unwrap().is_active());
+    }
+    assert_eq!(server.asked("/introspect"), 1);
+    server.clock.advance(seconds(30));
+    tokens.introspect(&token()).await.unwrap();
+    assert_eq!(server.asked("/introspect"), 2);
+}
+
+#[tokio::test]
+async fn after_a_revocation_the_server_is_asked_anew() {
+    let server = Server::new();
+    introspected(&server, true, 3600);
+    server.at("/revoke", 200, "");
+    let tokens = builder(&server).build();
+    assert!(tokens.introspect(&token()).await.unwrap().is_active());
+    tokens.revoke(&user(), &token()).await.unwrap();
+    introspected(&server, false, 3600);
+    assert!(!tokens.introspect(&token()).await.unwrap().is_active());
+}
+
+#[tokio::test]
+async fn a_token_of_which_nothing_is_known_is_kept_as_the_server_describes_it() {
+    let server = Server::new();
+    introspected(&server, true, 600);
+    let tokens = builder(&server).build();
+    let kept = tokens.register_introspected(&user(), token(), None).await;
+    assert_eq!(*kept.unwrap().scopes(), scopes("read"));
+    introspected(&server, false, 600);
+    server.clock.advance(seconds(30));
+    let refused = tokens.register_introspected(&user(), token(), None).await;
+    assert!(refused.unwrap_err().needs_reauthorization());
+    assert!(tokens.is_empty(), "refused and removed");
+}
+
+/// What was revoked, in order.
+fn revoked(server: &Server) -> Vec<String> {
+    let paths = server.paths();
+    let revocations = (0..paths.len()).filter(|index| paths[*index] == "/revoke");
+    revocations
+        .filter_map(|index| server.sent(index, "token"))
+        .collect()
+}
+
+#[tokio::test]
+async fn deleting_revokes_the_refresh_token_first_and_deletes_whatever_the_server_says() {
+    for (status, fine) in [(200, true), (503, false), (400, false)] {
+        let server = Server::new();
+        server.at("/revoke", status, "");
+        let tokens = builder(&server).revoke_on_delete(true).build();
+        let mut events = tokens.events();
+        let narrow = login(&server, "narrow", "").with_scopes(scopes("read"));
+        tokens.register(&user(), narrow).await.unwrap();
+        let token = login(&server, "access-0", "refresh-0");
+        tokens.register(&user(), token).await.unwrap();
+        let dead = AccessToken::new("access-0").unwrap();
+        let deleted = tokens.delete(&user(), &dead).await.unwrap();
+        assert_eq!(deleted.tokens, 1);
+        let said: Vec<_> = deleted.revocations.iter().map(Result::is_ok).collect();
+        assert_eq!(said, [fine, fine], "{status}");
+        assert_eq!(revoked(&server), ["refresh-0", "access-0"]);
+        let left = tokens.get(&user(), None).await.unwrap();
+        assert_eq!(left.expose_secret(), "narrow");
+        let all = std::iter::from_fn(|| events.try_next());
+        let told = all.filter(|event| matches!(event, Event::Revoked { .. }));
+        assert_eq!(told.count(), usize::from(fine));
+    }
+}
+
+#[tokio::test]
+async fn the_server_is_told_also_when_the_store_is_not() {
+    let world = World::new().await;
+    let tokens = builder(&world.server)
+        .store(world.store.clone())
+        .revoke_on_delete(true)
+        .build();
+    world.server.at("/revoke", 200, "");
+    tokens.get(&user(), None).await.unwrap();
+    for call in ["save", "remove"] {
+        world.store.fail(call, StoreErrorKind::Unavailable);
+    }
+    let dead = AccessToken::new("access-0").unwrap();
+    let error = tokens.delete(&user(), &dead).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Store);
+    assert_eq!(revoked(&world.server), ["refresh-0", "access-0"]);
+}
+
+#[tokio::test]
+async fn deleting_all_revokes_each_token_at_its_own_issuer() {
+    let (one, two) = (Server::new(), Server::new());
+    for server in [&one, &two] {
+        server.at("/revoke", 200, "");
+    }
+    let first = builder(&one).revoke_on_delete(true).build();
+    let second = first.with_client(client(&two, "other.example.com", RetryPolicy::none()));
+    for (tokens, server, name) in [(&first, &one, "one"), (&second, &two, "two")] {
+        let token = login(
+            server,
+            &format!("access-{name}"),
+            &format!("refresh-{name}"),
+        );
+        tokens.register(&user(), token).await.unwrap();
+    }
+    let deleted = first.delete_all(&user()).await.unwrap();
+    assert_eq!(deleted.tokens, 1);
+    assert_eq!(revoked(&one), ["refresh-one", "access-one"]);
+    assert!(revoked(&two).is_empty());
+    let other = second.get(&user(), None).await.unwrap();
+    assert_eq!(other.expose_secret(), "access-two");
+    second.delete_all(&user()).await.unwrap();
+    assert_eq!(revoked(&two), ["refresh-two", "access-two"]);
+}
+
+/// A refresh token that has been replaced is never revoked: a server may end the whole grant.
+#[tokio::test]
+async fn what_a_flight_has_replaced_meanwhile_is_not_revoked() {
+    let world = World::new().await;
+    let tokens = builder(&world.server)
+        .store(world.store.clone())
+        .revoke_on_delete(true)
+        .build();
+    world.server.at("/revoke", 200, "");
+    tokens.get(&user(), None).await.unwrap();
+    let saves = world.store.count("save");
+    world.store.hold("save");
+    let renewing = tokens.clone();
+    let renewed = tokio::spawn(async move { renewing.select(&user()).renew().await });
+    world.store.until("save", saves + 1).await;
+    let deleting = tokio::spawn(async move { tokens.delete_all(&user()).await });
+    settle().await;
+    world.store.up();
+    renewed.await.unwrap().unwrap();
+    deleting.await.unwrap().unwrap();
+    assert_eq!(revoked(&world.server), ["refresh-1", "access-1"]);
+    assert_eq!(world.stored().await, None);
+}
+
+#[tokio::test]
+async fn a_clear_that_was_given_up_takes_no_refresh_token_away() {
+    let world = World::new().await;
+    world.server.clock.advance(HOUR);
+    let saves = world.store.count("save");
+    world.store.hold("save");
+    let tokens = world.tokens.clone();
+    let renewed = tokio::spawn(async move { tokens.get(&user(), None).await });
+    world.store.until("save", saves + 1).await;
+    let tokens = world.tokens.clone();
+    let clearing = tokio::spawn(async move { tokens.clear(&user()).await });
+    settle().await;
+    clearing.abort();
+    clearing.await.unwrap_err();
+    world.store.up();
+    renewed.await.unwrap().unwrap();
+    assert_eq!(world.stored().await.unwrap(), "refresh-1");
+}
+
+#[tokio::test]
+async fn two_managers_of_one_client_are_one() {
+    let server = Server::new();
+    let tokens = TokenManager::builder(server.client())
+        .policy(RefreshPolicy::default())
+        .build();
+    let twin = tokens.with_client(server.client());
+    server.hold();
+    let callers = [tokens.clone(), twin.clone()]
+        .map(|tokens| tokio::spawn(async move { tokens.get(&Subject::Client, None).await }));
+    server.until(1).await;
+    settle().await;
+    server.go();
+    for caller in callers {
+        assert_eq!(caller.await.unwrap().unwrap().expose_secret(), "access-1");
+    }
+    assert_eq!(server.count(), 1);
+    twin.clear(&Subject::Client).await.unwrap();
+    assert!(tokens.is_empty());
+}
