@@ -44,7 +44,9 @@ impl Faulty {
 
     /// Every call fails.
     pub(crate) fn down(&self) {
-        ALL.map(|call| self.fail(call, StoreErrorKind::Unavailable));
+        for call in ALL {
+            self.fail(call, StoreErrorKind::Unavailable);
+        }
     }
 
     /// None fails, and none is held up.
