@@ -15,10 +15,10 @@ mod server;
 #[path = "manager/basics.rs"]
 mod basics;
 
-#[path = "manager/ends.rs"]
-mod ends;
 #[path = "manager/claims.rs"]
 mod claims;
+#[path = "manager/ends.rs"]
+mod ends;
 #[path = "manager/events.rs"]
 mod events;
 #[path = "manager/keys.rs"]

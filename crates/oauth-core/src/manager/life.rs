@@ -5,7 +5,7 @@ use std::{
     fmt,
     future::{Future, poll_fn},
     pin::pin,
-    sync::Arc,
+    sync::{Arc, PoisonError},
     task::Poll,
     time::{Duration, SystemTime},
 };
@@ -17,6 +17,7 @@ use super::{
     locks::Locks,
     renewal::Known,
     room::Expiring,
+    shared::FlightKey,
     table::Key,
     timeline::{Moment, nanos},
     unsaved::Outcome,
@@ -298,7 +299,7 @@ impl TokenManager {
         let _memory = shared.memory.lock().unwrap_or_else(PoisonError::into_inner);
         shared.flights.clear(|_| true);
         shared.failures.clear();
-        shared.introspections.clear();
+        shared.introspections.answers.clear();
         shared.table.clear();
         shared.cool_all();
     }
@@ -391,10 +392,10 @@ impl TokenManager {
 
     /// Invalidates a token that the server calls dead, whoever's it is.
     async fn hand_out_no_more(&self, token: &AccessToken) {
-        let owners = self.shared.table.keys(|kept| kept.is_access_token(token));
-        let own = |owner: &Key| owner.registration == self.registration.id();
-        for owner in owners.into_iter().filter(own) {
-            if let Err(error) = self.invalidate(&owner.subject, token).await {
+        let found = self.shared.table.requests(|kept| kept.is_access_token(token));
+        let own = |key: &FlightKey| key.owner.registration == self.registration.id();
+        for key in found.into_iter().filter(own) {
+            if let Err(error) = self.invalidate(&key.owner.subject, token).await {
                 tracing::warn!(%error, "that a token is not active could not be stored");
             }
         }
