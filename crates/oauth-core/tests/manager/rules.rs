@@ -71,12 +71,18 @@ async fn rule_3_stored_then_shown_then_told() {
     world.store.until("save", saves + 1).await;
     settle().await;
     assert!(!caller.is_finished(), "it is not stored yet");
+    let tokens = world.tokens.clone();
+    let another = tokio::spawn(async move { tokens.get(&user(), None).await });
+    settle().await;
+    assert!(!another.is_finished(), "so nobody sees it");
     assert!(events.try_next().is_none(), "nor told");
     let sessions = world.tokens.sessions(&user()).await.unwrap();
     assert!(sessions[0].refreshable, "and the old one is still there");
     assert_eq!(world.stored().await.unwrap(), "refresh-0");
     world.store.up();
-    assert_eq!(caller.await.unwrap().unwrap().expose_secret(), "access-1");
+    for caller in [caller, another] {
+        assert_eq!(caller.await.unwrap().unwrap().expose_secret(), "access-1");
+    }
     assert_eq!(world.stored().await.unwrap(), "refresh-1");
     assert!(matches!(events.try_next(), Some(Event::Rotated { .. })));
     assert!(matches!(events.try_next(), Some(Event::Refreshed { .. })));
