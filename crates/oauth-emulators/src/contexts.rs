@@ -137,12 +137,12 @@ impl<T: AccessTokens> AccessTokens for Reachable<T> {
 
     async fn rotate(
         &self,
-        used: &TokenHash,
+        used: RefreshTokenRecord,
         access: AccessTokenRecord,
         mut successor: Option<RefreshTokenRecord>,
     ) -> Result<Rotation, ContextError> {
         // Killed between the look and the exchange.
-        let Some(known) = self.get_refresh(used).await? else {
+        let Some(known) = self.get_refresh(&used.hash).await? else {
             return Ok(Rotation::Gone);
         };
         if let Some(successor) = &mut successor
@@ -150,6 +150,7 @@ impl<T: AccessTokens> AccessTokens for Reachable<T> {
             && let Ok(life) = known.expires_at.duration_since(known.issued_at)
         {
             successor.expires_at = successor.issued_at + life;
+            successor.grant_expires_at = successor.expires_at;
         }
         self.inner.rotate(used, access, successor).await
     }
@@ -173,12 +174,13 @@ impl<T: AccessTokens> AccessTokens for Reachable<T> {
         &self,
         client_id: Option<&str>,
         subject: Option<&str>,
+        until: SystemTime,
     ) -> Result<usize, ContextError> {
         reachable().await?;
-        self.inner.revoke_grants(client_id, subject).await
+        self.inner.revoke_grants(client_id, subject, until).await
     }
 
-    async fn purge(&self, now: SystemTime, limit: usize) -> Result<(), ContextError> {
+    async fn purge(&self, now: SystemTime, limit: usize) -> Result<usize, ContextError> {
         reachable().await?;
         self.inner.purge(now, limit).await
     }

@@ -16,7 +16,8 @@ mod redirect;
 
 pub use builder::ClientBuilder;
 pub(crate) use builder::{
-    MAX_CLIENT_ID, check_access_token_lifetime, check_refresh_token_lifetime,
+    MAX_CLIENT_ID, check_access_token_lifetime, check_authorization_code_lifetime,
+    check_refresh_grace, check_refresh_token_lifetime,
 };
 pub(crate) use redirect::is_loopback;
 
@@ -92,6 +93,9 @@ struct Settings {
     access_token_lifetime: Option<Duration>,
     access_token_lifetimes: HashMap<GrantType, Duration>,
     refresh_token_lifetime: Option<Duration>,
+    refresh_token_idle_lifetime: Option<Duration>,
+    refresh_grace: Option<Duration>,
+    authorization_code_lifetime: Option<Duration>,
     refresh_rotation: RefreshRotation,
     client_credentials_refresh_token: bool,
     introspect_any: bool,
@@ -129,6 +133,14 @@ impl Client {
         match &self.0.scopes {
             AllowedScopes::These(allowed) => scope.is_subset(allowed),
             AllowedScopes::Any => true,
+        }
+    }
+
+    /// What of this scope it may ask for.
+    pub(crate) fn allowed_of(&self, scope: &Scope) -> Scope {
+        match &self.0.scopes {
+            AllowedScopes::These(allowed) => scope.filtered(|token| allowed.contains(token)),
+            AllowedScopes::Any => scope.clone(),
         }
     }
 
@@ -213,6 +225,18 @@ impl Client {
         self.0.refresh_token_lifetime
     }
 
+    pub(crate) fn refresh_token_idle_lifetime(&self) -> Option<Duration> {
+        self.0.refresh_token_idle_lifetime
+    }
+
+    pub(crate) fn refresh_grace(&self) -> Option<Duration> {
+        self.0.refresh_grace
+    }
+
+    pub(crate) fn authorization_code_lifetime(&self) -> Option<Duration> {
+        self.0.authorization_code_lifetime
+    }
+
     pub(crate) fn refresh_rotation(&self) -> RefreshRotation {
         self.0.refresh_rotation
     }
@@ -221,6 +245,8 @@ impl Client {
     pub(crate) fn gets_refresh_token(&self, grant: GrantType) -> bool {
         match grant {
             GrantType::ClientCredentials => self.0.client_credentials_refresh_token,
+            // RFC 6749 §4.2.2
+            GrantType::Implicit => false,
             _ => self.allows_grant(GrantType::RefreshToken),
         }
     }

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     AccessTokenRecord, AuthorizationCodeRecord, Client, ContextError, DeviceCodeRecord, GrantId,
-    RefreshTokenRecord, Scope, TokenHash,
+    RefreshTokenRecord, Scope, ScopeRecord, TokenHash,
 };
 
 /// The registered clients.
@@ -70,16 +70,16 @@ pub trait AccessTokens: fmt::Debug + Send + Sync {
         hash: &TokenHash,
     ) -> Result<Option<RefreshTokenRecord>, ContextError>;
 
-    /// Exchanges the refresh token `used` in one transaction: checks that it is there and not
-    /// consumed, stores `access`, and if there is a `successor` stores that and marks `used` as
-    /// consumed. Of any number of calls at once with a successor exactly one is `Done`.
+    /// Exchanges a refresh token in one transaction: checks that it is there and not consumed,
+    /// puts `used` in its place, and stores `access` and, if there is one, `successor`. With a
+    /// successor `used` is consumed; of any number of such calls at once exactly one is `Done`.
     ///
     /// # Errors
     ///
     /// When the store cannot answer; then nothing was changed.
     async fn rotate(
         &self,
-        used: &TokenHash,
+        used: RefreshTokenRecord,
         access: AccessTokenRecord,
         successor: Option<RefreshTokenRecord>,
     ) -> Result<Rotation, ContextError>;
@@ -107,8 +107,8 @@ pub trait AccessTokens: fmt::Debug + Send + Sync {
     /// When the store cannot answer.
     async fn revoke_access_tokens(&self, client_id: Option<&str>) -> Result<usize, ContextError>;
 
-    /// Removes access and refresh tokens of this client (or all) and this subject (or all). Says
-    /// how many they were.
+    /// Removes access and refresh tokens of this client (or all) and this subject (or all), and
+    /// remembers until `until` that their grants are revoked. Says how many tokens they were.
     ///
     /// # Errors
     ///
@@ -117,17 +117,19 @@ pub trait AccessTokens: fmt::Debug + Send + Sync {
         &self,
         client_id: Option<&str>,
         subject: Option<&str>,
+        until: SystemTime,
     ) -> Result<usize, ContextError>;
 
-    /// Removes at most `limit` records that ended before `now`. Called at each issuance, so a
-    /// store that cleans up by itself needs not implement it.
+    /// Removes at most `limit` records of each kind that ended by `now`, refresh tokens when
+    /// their grant has, and says how many they were. Called at each issuance, so a store that
+    /// cleans up by itself needs not implement it.
     ///
     /// # Errors
     ///
     /// When the store cannot answer; the failure is logged and tried again at the next issuance.
-    async fn purge(&self, now: SystemTime, limit: usize) -> Result<(), ContextError> {
+    async fn purge(&self, now: SystemTime, limit: usize) -> Result<usize, ContextError> {
         let _ = (now, limit);
-        Ok(())
+        Ok(0)
     }
 }
 
@@ -173,6 +175,17 @@ pub trait AuthorizationCodes: fmt::Debug + Send + Sync {
         let _ = hash;
         Ok(())
     }
+
+    /// Removes at most `limit` codes that ended ten minutes before `now` or earlier, and says how
+    /// many they were.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot answer.
+    async fn purge(&self, now: SystemTime, limit: usize) -> Result<usize, ContextError> {
+        let _ = (now, limit);
+        Ok(0)
+    }
 }
 
 /// Device codes.
@@ -206,6 +219,28 @@ pub trait DeviceCodes: fmt::Debug + Send + Sync {
         device_code: &TokenHash,
         change: &mut (dyn for<'r> FnMut(&'r mut DeviceCodeRecord) + Send),
     ) -> Result<bool, ContextError>;
+
+    /// Removes at most `limit` codes that ended ten minutes before `now` or earlier, and says how
+    /// many they were.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot answer.
+    async fn purge(&self, now: SystemTime, limit: usize) -> Result<usize, ContextError> {
+        let _ = (now, limit);
+        Ok(0)
+    }
+}
+
+/// The scopes that exist. A server without this context knows only what each client may ask for.
+#[async_trait]
+pub trait Scopes: fmt::Debug + Send + Sync {
+    /// All of them. Asked at every request with a scope, so a store that is far away caches it.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot answer.
+    async fn all(&self) -> Result<Vec<ScopeRecord>, ContextError>;
 }
 
 /// The `jti` of JWTs that must not be used twice: client assertions (RFC 7523 §3) and DPoP proofs

@@ -28,6 +28,10 @@ pub enum GrantType {
     ClientCredentials,
     /// RFC 8628 §3.4
     DeviceCode,
+    /// RFC 6749 §4.2: a token in the URL of the answer, where history and scripts find it, which
+    /// is why RFC 9700 §2.1.2 rules it out; off unless a server switches it on. The
+    /// authorization endpoint answers it, never the token endpoint.
+    Implicit,
     /// RFC 6749 §4.3. The client sees the person's password, which is why RFC 9700 §2.4 rules it
     /// out; off unless a server switches it on.
     Password,
@@ -36,10 +40,11 @@ pub enum GrantType {
 }
 
 impl GrantType {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 6] = [
         Self::AuthorizationCode,
         Self::ClientCredentials,
         Self::DeviceCode,
+        Self::Implicit,
         Self::Password,
         Self::RefreshToken,
     ];
@@ -50,6 +55,7 @@ impl GrantType {
             Self::AuthorizationCode => "authorization_code",
             Self::ClientCredentials => "client_credentials",
             Self::DeviceCode => "urn:ietf:params:oauth:grant-type:device_code",
+            Self::Implicit => "implicit",
             Self::Password => "password",
             Self::RefreshToken => "refresh_token",
         }
@@ -75,18 +81,23 @@ pub(crate) struct TokenRequest<'a> {
 impl TokenRequest<'_> {
     pub(crate) async fn grant(self) -> Result<TokenResponse, OAuthError> {
         let asked = self.required("grant_type", "grant_type is missing")?;
+        let unsupported = || {
+            let description = "the grant type is not supported";
+            OAuthError::new(ErrorCode::UnsupportedGrantType, description)
+        };
         let grant = GrantType::ALL
             .into_iter()
             .find(|grant| grant.as_str() == asked && self.server.supports(*grant))
-            .ok_or_else(|| {
-                let description = "the grant type is not supported";
-                OAuthError::new(ErrorCode::UnsupportedGrantType, description)
-            })?;
+            .ok_or_else(unsupported)?;
+        if grant == GrantType::Implicit {
+            return Err(unsupported());
+        }
         self.server.check_grant(self.client, grant)?;
         match grant {
             GrantType::AuthorizationCode => authorization_code::grant(self).await,
             GrantType::ClientCredentials => client_credentials::grant(self).await,
             GrantType::DeviceCode => device_code::grant(self).await,
+            GrantType::Implicit => Err(unsupported()),
             GrantType::Password => password::grant(self).await,
             GrantType::RefreshToken => refresh_token::grant(self).await,
         }

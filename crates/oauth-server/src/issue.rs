@@ -6,8 +6,8 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 
 use crate::{
     AccessTokenRecord, AuthorizationServer, Client, ContextError, ErrorCode, GrantId, GrantRecord,
-    GrantType, OAuthError, RefreshTokenRecord, Scope, TokenHash, TokenKind, TokenResponse, guard,
-    parameters::Parameters,
+    GrantType, OAuthError, RefreshTokenRecord, Scope, ScopeRecord, TokenHash, TokenKind,
+    TokenResponse, guard, parameters::Parameters,
 };
 
 /// How long a revoked grant is remembered: longer than any issuance under way can take.
@@ -79,7 +79,7 @@ impl AuthorizationServer {
         let id_token = self.new_id_token(&access_token, &access, wishes.nonce)?;
         let answer = TokenResponse::new(access_token, &access, refresh_token, id_token);
         self.access_tokens().insert(access, refresh).await?;
-        self.purge().await;
+        self.purge_some().await;
         Ok(answer)
     }
 
@@ -134,7 +134,7 @@ impl AuthorizationServer {
         &self,
         client: &Client,
         grant: GrantRecord,
-        expires_at: SystemTime,
+        grant_expires_at: SystemTime,
         jkt: Option<&str>,
     ) -> Result<(String, RefreshTokenRecord), ContextError> {
         let token = self.generate(Some(client), TokenKind::RefreshToken)?;
@@ -142,12 +142,28 @@ impl AuthorizationServer {
             hash: TokenHash::of(&token),
             grant,
             issued_at: self.now(),
-            expires_at,
+            expires_at: self.refresh_token_end(client, grant_expires_at)?,
+            grant_expires_at,
             consumed: false,
             // Authentication binds it to a confidential client, whose keys may change.
             jkt: jkt.filter(|_| client.is_public()).map(str::to_owned),
+            successor: None,
         };
         Ok((token, record))
+    }
+
+    /// When a refresh token ends that is used or issued now: with its grant, or earlier if it is
+    /// not used until then.
+    pub(crate) fn refresh_token_end(
+        &self,
+        client: &Client,
+        grant_expires_at: SystemTime,
+    ) -> Result<SystemTime, ContextError> {
+        let idle = client.refresh_token_idle_lifetime();
+        match idle.or(self.refresh_token_idle_lifetime()) {
+            Some(idle) => Ok(later(self.now(), idle)?.min(grant_expires_at)),
+            None => Ok(grant_expires_at),
+        }
     }
 
     pub(crate) fn generate(
@@ -160,8 +176,9 @@ impl AuthorizationServer {
         format.generate(kind, self.random())
     }
 
-    /// The scope of a token request: all of what is asked, or the client's default.
-    pub(crate) fn requested_scope(
+    /// The scope of a token request: all of what is asked, or the client's default, or of the
+    /// server's default what the client may ask for.
+    pub(crate) async fn requested_scope(
         &self,
         client: &Client,
         parameters: &Parameters,
@@ -170,13 +187,29 @@ impl AuthorizationServer {
             let description = "the scope is malformed or not allowed for this client";
             OAuthError::new(ErrorCode::InvalidScope, description)
         };
-        let scope = match parameters.get("scope") {
-            None => client.default_scope().clone(),
-            Some(asked) => Scope::requested(asked).map_err(|_| refused())?,
+        let known = self.known_scopes().await?;
+        let named = |known: &[ScopeRecord], choose: fn(&ScopeRecord) -> bool| {
+            let chosen = known.iter().filter(|scope| choose(scope));
+            Scope::of(chosen.map(|scope| scope.name.as_str()))
         };
-        match client.allows_scope(&scope) {
+        let scope = match (parameters.get("scope"), &known) {
+            (Some(asked), _) => Scope::requested(asked).map_err(|_| refused())?,
+            (None, Some(known)) if client.default_scope().is_empty() => {
+                client.allowed_of(&named(known, |scope| scope.default))
+            }
+            (None, _) => client.default_scope().clone(),
+        };
+        let exists = known.is_none_or(|known| scope.is_subset(&named(&known, |_| true)));
+        match exists && client.allows_scope(&scope) {
             true => Ok(scope),
             false => Err(refused()),
+        }
+    }
+
+    pub(crate) async fn known_scopes(&self) -> Result<Option<Vec<ScopeRecord>>, ContextError> {
+        match self.scopes() {
+            Some(scopes) => scopes.all().await.map(Some),
+            None => Ok(None),
         }
     }
 
@@ -211,16 +244,35 @@ impl AuthorizationServer {
     }
 
     pub(crate) async fn revoke_grant(&self, grant: &GrantId) -> Result<(), ContextError> {
-        let until = later(self.now(), REVOCATION_REMEMBERED)?;
+        let until = self.revocation_remembered_until()?;
         self.access_tokens().revoke_grant(grant, until).await
+    }
+
+    pub(crate) fn revocation_remembered_until(&self) -> Result<SystemTime, ContextError> {
+        later(self.now(), REVOCATION_REMEMBERED)
+    }
+
+    /// Removes what has ended, at most `limit` records of each kind, and says how many they were.
+    /// Every issuance clears away more than it adds, so this is for servers that stand idle: call
+    /// it again until it says 0.
+    ///
+    /// # Errors
+    ///
+    /// When a context fails.
+    pub async fn purge(&self, limit: usize) -> Result<usize, ContextError> {
+        let now = self.now();
+        let mut removed = self.access_tokens().purge(now, limit).await?;
+        removed += self.authorization_codes().purge(now, limit).await?;
+        removed += self.device_codes().purge(now, limit).await?;
+        Ok(removed)
     }
 
     /// Nobody waits for it, so its failure is nobody's but the log's. Not even a panic may turn
     /// tokens that are stored already into an error.
-    pub(crate) async fn purge(&self) {
+    pub(crate) async fn purge_some(&self) {
         let purged = guard::caught(self.access_tokens().purge(self.now(), PURGE_BATCH)).await;
         match purged {
-            Some(Ok(())) => {}
+            Some(Ok(_)) => {}
             Some(Err(error)) => tracing::warn!(%error, "ended tokens were not purged"),
             None => tracing::error!("a context panicked while ended tokens were purged"),
         }

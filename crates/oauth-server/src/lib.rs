@@ -24,6 +24,7 @@ mod resource;
 mod response;
 mod router;
 mod scope;
+mod seal;
 mod secret;
 mod server;
 mod service;
@@ -40,6 +41,7 @@ pub use client::{Client, ClientAuthenticationMethod, ClientBuilder, RefreshRotat
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use contexts::{
     AccessTokens, AuthorizationCodes, Clients, DeviceCodes, JwtIds, ResourceOwners, Rotation,
+    Scopes,
 };
 pub use endpoint::authorize::AuthorizationRequest;
 pub use error::{AuthorizeError, BuildError, ContextError, ErrorCode, OAuthError};
@@ -49,13 +51,14 @@ pub use protected_resource::ProtectedResource;
 pub use random::{OsRandom, Random};
 pub use record::{
     AccessTokenRecord, AuthorizationCodeRecord, DeviceCodeRecord, DeviceStatus, GrantId,
-    GrantRecord, RefreshTokenRecord, TokenHash,
+    GrantRecord, RefreshTokenRecord, ScopeRecord, TokenHash,
 };
 pub use response::{
     AuthorizeResponse, DeviceAuthorizationResponse, IntrospectResponse, TokenResponse,
     UserinfoResponse,
 };
 pub use scope::{InvalidScope, Scope};
+pub use seal::SealedToken;
 pub use secret::{GeneratedSecret, SecretCost, SecretDigest, SecretHash, Verifier};
 pub use server::{AuthorizationServer, AuthorizationServerBuilder};
 pub use service::EndpointService;

@@ -10,6 +10,7 @@ mod device_codes;
 mod expiring;
 mod jwt_ids;
 mod resource_owners;
+mod scopes;
 
 pub use access_tokens::MemoryAccessTokens;
 pub use authorization_codes::MemoryAuthorizationCodes;
@@ -17,6 +18,7 @@ pub use clients::MemoryClients;
 pub use device_codes::MemoryDeviceCodes;
 pub use jwt_ids::MemoryJwtIds;
 pub use resource_owners::MemoryResourceOwners;
+pub use scopes::MemoryScopes;
 
 /// How long codes are remembered past their end, so that a replay is still recognised.
 const REMEMBERED: std::time::Duration = std::time::Duration::from_secs(600);

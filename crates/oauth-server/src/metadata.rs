@@ -11,7 +11,8 @@ impl AuthorizationServer {
         let endpoint = self.authorization_endpoint();
         let grants = GrantType::ALL.into_iter().filter(|grant| {
             // Without an endpoint nobody gets a code.
-            let reachable = *grant != GrantType::AuthorizationCode || endpoint.is_some();
+            let of_endpoint = [GrantType::AuthorizationCode, GrantType::Implicit];
+            let reachable = !of_endpoint.contains(grant) || endpoint.is_some();
             reachable && self.supports(*grant)
         });
         let grants: Vec<_> = grants.map(GrantType::as_str).collect();
@@ -53,12 +54,23 @@ impl AuthorizationServer {
             metadata["device_authorization_endpoint"] =
                 self.endpoint("/device_authorization").into();
         }
+        let response_types = [
+            (GrantType::AuthorizationCode, "code"),
+            (GrantType::Implicit, "token"),
+        ];
+        let response_types = response_types
+            .into_iter()
+            .filter(|(it, _)| self.supports(*it));
+        let response_types: Vec<_> = response_types.map(|(_, name)| name).collect();
         if let Some(endpoint) = endpoint
-            && self.supports(GrantType::AuthorizationCode)
+            && !response_types.is_empty()
         {
             metadata["authorization_endpoint"] = endpoint.into();
-            metadata["response_types_supported"] = json!(["code"]);
-            metadata["response_modes_supported"] = json!(["query"]);
+            metadata["response_modes_supported"] = match response_types.contains(&"token") {
+                true => json!(["query", "fragment"]),
+                false => json!(["query"]),
+            };
+            metadata["response_types_supported"] = response_types.into();
             metadata["code_challenge_methods_supported"] = json!(["S256"]);
             metadata["authorization_response_iss_parameter_supported"] = true.into();
         }

@@ -10,7 +10,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::Scope;
+use crate::{InvalidScope, Scope, SealedToken};
 
 /// The SHA-256 of a generated token or code: these hold so much randomness that a slow hash
 /// would add nothing.
@@ -118,14 +118,19 @@ pub struct RefreshTokenRecord {
     pub grant: GrantRecord,
     /// When it was issued.
     pub issued_at: SystemTime,
-    /// When it ends. A successor inherits it: rotation does not prolong a grant.
+    /// When it ends unless it is used.
     pub expires_at: SystemTime,
+    /// When it ends however often it is used. A successor inherits it: rotation does not prolong
+    /// a grant. Until then it is kept, because any member of the family may come back.
+    pub grant_expires_at: SystemTime,
     /// Whether it was exchanged for a successor. It is kept all the same, because its return is
     /// how a theft shows (RFC 9700 §4.14.2).
     pub consumed: bool,
     /// The thumbprint of the key it is bound to: that of a public client (RFC 9449 §5).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jkt: Option<String>,
+    /// The successor, while a grace window may ask for it again.
+    pub successor: Option<SealedToken>,
 }
 
 /// A stored authorization code.
@@ -188,6 +193,56 @@ pub enum DeviceStatus {
     Denied,
     /// The token was handed out.
     Used,
+}
+
+/// A scope that exists.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ScopeRecord {
+    /// The scope token (RFC 6749 §3.3).
+    pub name: String,
+    /// What it allows, in the words of the person who is asked for it.
+    pub description: String,
+    /// Whether a client without default scopes of its own gets it when it asks for none.
+    pub default: bool,
+    /// Whether people are asked before a client gets it.
+    pub consent: bool,
+}
+
+impl ScopeRecord {
+    /// A scope that is no default and needs consent.
+    ///
+    /// # Errors
+    ///
+    /// When `name` is not exactly one scope token.
+    pub fn new(
+        name: impl Into<String>,
+        description: impl Into<String>,
+    ) -> Result<Self, InvalidScope> {
+        let name = name.into();
+        Scope::requested(&name)?;
+        if name.contains(' ') {
+            return Err(InvalidScope);
+        }
+        Ok(Self {
+            name,
+            description: description.into(),
+            default: false,
+            consent: true,
+        })
+    }
+
+    /// Whether a client without default scopes of its own gets it when it asks for none.
+    pub fn default_scope(mut self, default: bool) -> Self {
+        self.default = default;
+        self
+    }
+
+    /// Whether people are asked before a client gets it.
+    pub fn needs_consent(mut self, consent: bool) -> Self {
+        self.consent = consent;
+        self
+    }
 }
 
 macro_rules! of_grant {

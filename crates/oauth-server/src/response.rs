@@ -270,12 +270,13 @@ pub struct AuthorizeResponse {
 }
 
 impl AuthorizeResponse {
-    /// Where the browser is to be sent: the client's redirect URI with `code`, `state` and `iss`.
+    /// Where the browser is to be sent: the client's redirect URI with `code`, `state` and `iss`, or
+    /// for an implicit grant with the token in its fragment.
     pub fn location(&self) -> &str {
         self.location.expose_secret()
     }
 
-    /// The authorization code in it.
+    /// The authorization code in it; empty for an implicit grant, which has none.
     pub fn code(&self) -> &str {
         self.code.expose_secret()
     }

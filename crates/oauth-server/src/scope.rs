@@ -58,6 +58,16 @@ impl Scope {
         self.0.is_subset(&other.0)
     }
 
+    /// What is in it and satisfies `keep`.
+    pub(crate) fn filtered(&self, keep: impl Fn(&str) -> bool) -> Self {
+        Self(self.0.iter().filter(|token| keep(token)).cloned().collect())
+    }
+
+    /// Of tokens that were checked before.
+    pub(crate) fn of<'a>(tokens: impl Iterator<Item = &'a str>) -> Self {
+        Self(tokens.map(str::to_owned).collect())
+    }
+
     /// Its tokens in the order of the alphabet.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)

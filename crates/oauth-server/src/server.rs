@@ -10,8 +10,8 @@ use std::{
 
 use crate::{
     AccessTokens, AuthorizationCodes, BasicEncoding, Clients, Clock, DeviceCodes, ErrorCode,
-    GrantType, JwtIds, OAuthError, Random, ResourceOwners, SigningKeys, TokenFormat, dpop::Nonces,
-    guard, secret::Verifier, throttle::Throttle,
+    GrantType, JwtIds, OAuthError, Random, ResourceOwners, Scopes, SigningKeys, TokenFormat,
+    dpop::Nonces, guard, secret::Verifier, throttle::Throttle,
 };
 
 mod builder;
@@ -35,6 +35,7 @@ struct Settings {
     resource_owners: Arc<dyn ResourceOwners>,
     jwt_ids: Arc<dyn JwtIds>,
     signing_keys: Option<SigningKeys>,
+    scopes: Option<Arc<dyn Scopes>>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     token_format: Arc<dyn TokenFormat>,
@@ -47,6 +48,8 @@ struct Settings {
     access_token_lifetime: Duration,
     refresh_token_lifetime: Duration,
     id_token_lifetime: Duration,
+    refresh_token_idle_lifetime: Option<Duration>,
+    refresh_grace: Duration,
     authorization_code_lifetime: Duration,
     device_code_lifetime: Duration,
     device_poll_interval: Duration,
@@ -128,6 +131,10 @@ impl AuthorizationServer {
         &*self.0.resource_owners
     }
 
+    pub(crate) fn scopes(&self) -> Option<&dyn Scopes> {
+        self.0.scopes.as_deref()
+    }
+
     pub(crate) fn jwt_ids(&self) -> &dyn JwtIds {
         &*self.0.jwt_ids
     }
@@ -170,6 +177,14 @@ impl AuthorizationServer {
 
     pub(crate) fn refresh_token_lifetime(&self) -> Duration {
         self.0.refresh_token_lifetime
+    }
+
+    pub(crate) fn refresh_token_idle_lifetime(&self) -> Option<Duration> {
+        self.0.refresh_token_idle_lifetime
+    }
+
+    pub(crate) fn refresh_grace(&self) -> Duration {
+        self.0.refresh_grace
     }
 
     pub(crate) fn authorization_code_lifetime(&self) -> Duration {

@@ -71,6 +71,9 @@ impl ClientBuilder {
                 access_token_lifetime: None,
                 access_token_lifetimes: HashMap::new(),
                 refresh_token_lifetime: None,
+                refresh_token_idle_lifetime: None,
+                refresh_grace: None,
+                authorization_code_lifetime: None,
                 refresh_rotation: RefreshRotation::default(),
                 client_credentials_refresh_token: false,
                 introspect_any: false,
@@ -257,6 +260,28 @@ impl ClientBuilder {
         self
     }
 
+    /// How long a refresh token of it lives unless it is used, instead of the server's setting;
+    /// at most 36 500 days, in whole seconds.
+    pub fn refresh_token_idle_lifetime(mut self, lifetime: Duration) -> Self {
+        self.settings.refresh_token_idle_lifetime = Some(lifetime);
+        self
+    }
+
+    /// The grace window of its refresh tokens, instead of the server's setting; at most 60
+    /// seconds. See
+    /// [`AuthorizationServerBuilder::refresh_grace`](crate::AuthorizationServerBuilder::refresh_grace).
+    pub fn refresh_grace(mut self, grace: Duration) -> Self {
+        self.settings.refresh_grace = Some(grace);
+        self
+    }
+
+    /// How long its authorization codes live, instead of the server's setting; at most 10
+    /// minutes, in whole seconds.
+    pub fn authorization_code_lifetime(mut self, lifetime: Duration) -> Self {
+        self.settings.authorization_code_lifetime = Some(lifetime);
+        self
+    }
+
     /// What becomes of a refresh token that is used.
     pub fn refresh_rotation(mut self, rotation: RefreshRotation) -> Self {
         self.settings.refresh_rotation = rotation;
@@ -330,8 +355,13 @@ impl ClientBuilder {
         for lifetime in lifetimes.chain(settings.access_token_lifetime) {
             check_access_token_lifetime(lifetime)?;
         }
-        if let Some(lifetime) = settings.refresh_token_lifetime {
+        let idle = settings.refresh_token_idle_lifetime;
+        for lifetime in settings.refresh_token_lifetime.into_iter().chain(idle) {
             check_refresh_token_lifetime(lifetime)?;
+        }
+        check_refresh_grace(settings.refresh_grace.unwrap_or_default())?;
+        if let Some(lifetime) = settings.authorization_code_lifetime {
+            check_authorization_code_lifetime(lifetime)?;
         }
         settings.scopes = match scopes {
             Some(scopes) => AllowedScopes::These(Scope::parse(&scopes.join(" "))?),
@@ -384,6 +414,22 @@ pub(crate) fn check_access_token_lifetime(lifetime: Duration) -> Result<(), Buil
     match lifetime.as_secs() {
         1..=YEAR if lifetime.subsec_nanos() == 0 => Ok(()),
         _ => Err(BuildError::Setting("the lifetime of access tokens")),
+    }
+}
+
+/// At most a minute: whoever stole the token has it as well.
+pub(crate) fn check_refresh_grace(grace: Duration) -> Result<(), BuildError> {
+    match grace <= Duration::from_secs(60) {
+        true => Ok(()),
+        false => Err(BuildError::Setting("the grace window of refresh tokens")),
+    }
+}
+
+/// Between a second and ten minutes (RFC 6749 §4.1.2).
+pub(crate) fn check_authorization_code_lifetime(lifetime: Duration) -> Result<(), BuildError> {
+    match lifetime.as_secs() {
+        1..=600 if lifetime.subsec_nanos() == 0 => Ok(()),
+        _ => Err(BuildError::Setting("the lifetime of authorization codes")),
     }
 }
 

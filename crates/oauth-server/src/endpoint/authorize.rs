@@ -8,8 +8,10 @@ use http::{Method, Request};
 
 use crate::{
     AuthorizationCodeRecord, AuthorizationServer, AuthorizeError, AuthorizeResponse, Client,
-    ContextError, ErrorCode, GrantType, OAuthError, Scope, TokenHash, TokenKind, issue::later,
-    parameters::Parameters, pkce,
+    ContextError, ErrorCode, GrantType, OAuthError, Scope, TokenHash, TokenKind,
+    issue::{TokenWishes, later},
+    parameters::Parameters,
+    pkce,
 };
 
 /// A valid authorization request, waiting for the person's decision.
@@ -24,6 +26,15 @@ pub struct AuthorizationRequest {
     nonce: Option<String>,
     dpop_jkt: Option<String>,
     auth_time: Option<SystemTime>,
+    response_type: ResponseType,
+}
+
+/// What the answer brings (RFC 6749 §3.1.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ResponseType {
+    Code,
+    /// RFC 6749 §4.2; only where the implicit grant is switched on.
+    Token,
 }
 
 impl AuthorizationRequest {
@@ -86,53 +97,59 @@ impl AuthorizationServer {
             Ok((parameters, client, redirect))
         });
         let (parameters, client, redirect) = checked.await.map_err(AuthorizeError::Page)?;
-        let refused = |error| redirect.clone().error(error);
+        let request = self.guarded(self.checked(&parameters, client, redirect.clone()));
+        request.await.map_err(|error| redirect.error(error))
+    }
 
-        parameters.refuse_repeated().map_err(refused)?;
-        match parameters.get("response_type") {
-            Some("code") => {}
-            None => {
-                let error = OAuthError::invalid_request("response_type is missing");
-                return Err(refused(error));
-            }
-            Some(_) => {
-                let code = ErrorCode::UnsupportedResponseType;
-                return Err(refused(OAuthError::new(code, "response_type is not code")));
-            }
-        }
-        let grant = GrantType::AuthorizationCode;
+    /// What else RFC 6749 §4.1.1 asks for, when the client may be answered.
+    async fn checked(
+        &self,
+        parameters: &Parameters,
+        client: Client,
+        redirect: Redirect,
+    ) -> Result<AuthorizationRequest, OAuthError> {
+        parameters.refuse_repeated()?;
+        let response_type = self.response_type(parameters)?;
+        let grant = response_type.grant_type();
         let allowed = self
             .check_supported(grant)
             .and_then(|()| self.check_grant(&client, grant));
         allowed.map_err(|error| {
-            refused(OAuthError::new(
-                ErrorCode::UnauthorizedClient,
-                error.error_description().to_owned(),
-            ))
+            let description = error.error_description().to_owned();
+            OAuthError::new(ErrorCode::UnauthorizedClient, description)
         })?;
-        let code_challenge = challenge(&client, &parameters).map_err(refused)?;
-        let scope = self
-            .requested_scope(&client, &parameters)
-            .map_err(refused)?;
-        let audience = self
-            .requested_resources(&client, &parameters)
-            .map_err(refused)?;
+        let code_challenge = match response_type {
+            ResponseType::Code => challenge(&client, parameters)?,
+            ResponseType::Token => None,
+        };
         let dpop_jkt = parameters.get("dpop_jkt");
         if dpop_jkt.is_some_and(|jkt| TokenHash::try_from(jkt.to_owned()).is_err()) {
-            let error = OAuthError::invalid_request("dpop_jkt is no thumbprint");
-            return Err(refused(error));
+            return Err(OAuthError::invalid_request("dpop_jkt is no thumbprint"));
         }
         Ok(AuthorizationRequest {
             redirect_uri_given: parameters.get("redirect_uri").is_some(),
+            scope: self.requested_scope(&client, parameters).await?,
+            audience: self.requested_resources(&client, parameters)?,
             client,
             redirect,
-            scope,
-            audience,
             code_challenge,
             nonce: parameters.get("nonce").map(str::to_owned),
             dpop_jkt: dpop_jkt.map(str::to_owned),
             auth_time: None,
+            response_type,
         })
+    }
+
+    fn response_type(&self, parameters: &Parameters) -> Result<ResponseType, OAuthError> {
+        match parameters.get("response_type") {
+            Some("code") => Ok(ResponseType::Code),
+            Some("token") if self.supports(GrantType::Implicit) => Ok(ResponseType::Token),
+            None => Err(OAuthError::invalid_request("response_type is missing")),
+            Some(_) => Err(OAuthError::new(
+                ErrorCode::UnsupportedResponseType,
+                "response_type is not supported",
+            )),
+        }
     }
 
     /// Grants a request that this person consented to.
@@ -152,13 +169,13 @@ impl AuthorizationServer {
                 _ => AuthorizeError::Page(error),
             });
         }
-        let code = self.guarded(async { Ok(self.new_code(request, subject).await?) });
-        let code = code.await.map_err(AuthorizeError::Page)?;
-        let location = request.redirect.location(&[("code", &code)]);
-        Ok(AuthorizeResponse {
-            location: location.into(),
-            code: code.into(),
-        })
+        let answer = self.guarded(async {
+            match request.response_type {
+                ResponseType::Code => Ok(self.with_code(request, subject).await?),
+                ResponseType::Token => self.with_token(request, subject).await,
+            }
+        });
+        answer.await.map_err(AuthorizeError::Page)
     }
 
     /// The answer to a request that the person refused.
@@ -171,6 +188,9 @@ impl AuthorizationServer {
         match *request.method() {
             Method::GET => {
                 let query = request.uri().query().unwrap_or_default();
+                if query.len() > self.max_body() {
+                    return Err(OAuthError::invalid_request("the query is too long"));
+                }
                 Parameters::decode(query.as_bytes(), self.max_parameters())
             }
             Method::POST => self.form(request),
@@ -199,15 +219,42 @@ impl AuthorizationServer {
             uri: uri.to_owned(),
             state: state.map(str::to_owned),
             issuer: self.issuer().to_owned(),
+            fragment: self.response_type(parameters) == Ok(ResponseType::Token),
         };
         Ok((client, redirect))
     }
 
-    async fn new_code(
+    async fn with_token(
         &self,
         request: &AuthorizationRequest,
         subject: &str,
-    ) -> Result<String, ContextError> {
+    ) -> Result<AuthorizeResponse, OAuthError> {
+        let (client, scope) = (&request.client, request.scope.clone());
+        let mut grant = self.new_grant(client, Some(subject), scope, request.audience.clone())?;
+        grant.auth_time = Some(request.auth_time.unwrap_or(self.now()));
+        let wishes = TokenWishes {
+            audience: request.audience.clone(),
+            ..TokenWishes::default()
+        };
+        let tokens = self.issue_tokens(client, GrantType::Implicit, grant, wishes);
+        let tokens = tokens.await?;
+        let location = request.redirect.location(&[
+            ("access_token", tokens.access_token()),
+            ("token_type", tokens.token_type()),
+            ("expires_in", &tokens.expires_in().to_string()),
+            ("scope", &tokens.scope().to_string()),
+        ]);
+        Ok(AuthorizeResponse {
+            location: location.into(),
+            code: String::new().into(),
+        })
+    }
+
+    async fn with_code(
+        &self,
+        request: &AuthorizationRequest,
+        subject: &str,
+    ) -> Result<AuthorizeResponse, ContextError> {
         let AuthorizationRequest {
             client,
             scope,
@@ -226,11 +273,20 @@ impl AuthorizationServer {
             code_challenge: request.code_challenge.clone(),
             nonce: request.nonce.clone(),
             dpop_jkt: request.dpop_jkt.clone(),
-            expires_at: later(now, self.authorization_code_lifetime())?,
+            expires_at: later(
+                now,
+                client
+                    .authorization_code_lifetime()
+                    .unwrap_or(self.authorization_code_lifetime()),
+            )?,
             consumed: false,
         };
         self.authorization_codes().insert(record, now).await?;
-        Ok(code)
+        let location = request.redirect.location(&[("code", &code)]);
+        Ok(AuthorizeResponse {
+            location: location.into(),
+            code: code.into(),
+        })
     }
 }
 
@@ -240,6 +296,17 @@ struct Redirect {
     uri: String,
     state: Option<String>,
     issuer: String,
+    /// RFC 6749 §4.2.2: a token is kept from the client's server.
+    fragment: bool,
+}
+
+impl ResponseType {
+    fn grant_type(self) -> GrantType {
+        match self {
+            Self::Code => GrantType::AuthorizationCode,
+            Self::Token => GrantType::Implicit,
+        }
+    }
 }
 
 impl Redirect {
@@ -251,7 +318,11 @@ impl Redirect {
             .extend_pairs(state)
             .append_pair("iss", &self.issuer)
             .finish();
-        let separator = if self.uri.contains('?') { '&' } else { '?' };
+        let separator = match self.uri.contains('?') {
+            _ if self.fragment => '#',
+            true => '&',
+            false => '?',
+        };
         format!("{}{separator}{query}", self.uri)
     }
 

@@ -27,7 +27,7 @@ impl AuthorizationServer {
             let client = self.authenticate(request, &parameters).await?;
             self.check_supported(GrantType::DeviceCode)?;
             self.check_grant(&client, GrantType::DeviceCode)?;
-            let scope = self.requested_scope(&client, &parameters)?;
+            let scope = self.requested_scope(&client, &parameters).await?;
             let audience = self.requested_resources(&client, &parameters)?;
             let device_code = self.generate(Some(&client), TokenKind::DeviceCode)?;
             let mut record = DeviceCodeRecord {

@@ -80,6 +80,8 @@ impl AuthorizationServer {
         client_id: Option<&str>,
         subject: Option<&str>,
     ) -> Result<usize, ContextError> {
-        self.access_tokens().revoke_grants(client_id, subject).await
+        let until = self.revocation_remembered_until()?;
+        let tokens = self.access_tokens();
+        tokens.revoke_grants(client_id, subject, until).await
     }
 }

@@ -10,7 +10,9 @@ pub(super) async fn grant(request: TokenRequest<'_>) -> Result<TokenResponse, OA
     let username = request.required("username", "username is missing")?;
     let password = request.required("password", "password is missing")?;
     let password = SecretString::from(password);
-    let scope = server.requested_scope(request.client, request.parameters)?;
+    let scope = server
+        .requested_scope(request.client, request.parameters)
+        .await?;
     let wishes = request.wishes(&[])?;
 
     let refused = || OAuthError::invalid_grant("the user name or the password is wrong");

@@ -53,7 +53,7 @@ impl Tokens {
         self.access.insert(access.hash, access.expires_at, access);
         if let Some(refresh) = refresh {
             self.refresh
-                .insert(refresh.hash, refresh.expires_at, refresh);
+                .insert(refresh.hash, refresh.grant_expires_at, refresh);
         }
     }
 
@@ -105,15 +105,15 @@ impl AccessTokens for MemoryAccessTokens {
 
     async fn rotate(
         &self,
-        used: &TokenHash,
+        used: RefreshTokenRecord,
         access: AccessTokenRecord,
         successor: Option<RefreshTokenRecord>,
     ) -> Result<Rotation, ContextError> {
         let mut tokens = lock(&self.0);
-        match tokens.refresh.get_mut(used) {
+        match tokens.refresh.get_mut(&used.hash) {
             None => return Ok(Rotation::Gone),
             Some(record) if record.consumed => return Ok(Rotation::Consumed),
-            Some(record) => record.consumed = successor.is_some(),
+            Some(record) => *record = used,
         }
         tokens.insert(access, successor);
         Ok(Rotation::Done)
@@ -150,38 +150,40 @@ impl AccessTokens for MemoryAccessTokens {
         &self,
         client_id: Option<&str>,
         subject: Option<&str>,
+        until: SystemTime,
     ) -> Result<usize, ContextError> {
         let mut tokens = lock(&self.0);
         let meant = |client: &str, person: Option<&str>| {
             client_id.is_none_or(|client_id| client_id == client)
                 && subject.is_none_or(|subject| Some(subject) == person)
         };
-        let access = tokens
-            .access
-            .iter()
-            .map(|(hash, r)| (hash, r.client_id(), r.subject()));
-        let refresh = tokens
-            .refresh
-            .iter()
-            .map(|(hash, r)| (hash, r.client_id(), r.subject()));
+        let access = tokens.access.iter().map(|(hash, r)| (hash, &r.grant));
+        let refresh = tokens.refresh.iter().map(|(hash, r)| (hash, &r.grant));
         let theirs = access
             .chain(refresh)
-            .filter(|(_, client, person)| meant(client, *person));
-        let theirs: Vec<_> = theirs.map(|(hash, ..)| *hash).collect();
-        let removed = |hash: &&TokenHash| tokens.remove_access(hash) || tokens.remove_refresh(hash);
+            .filter(|(_, grant)| meant(&grant.client_id, grant.subject.as_deref()));
+        let theirs: Vec<_> = theirs
+            .map(|(hash, grant)| (*hash, grant.id.clone()))
+            .collect();
+        for (_, grant) in &theirs {
+            tokens.revoked.insert(grant.clone(), until, ());
+        }
+        let removed =
+            |(hash, _): &&(TokenHash, _)| tokens.remove_access(hash) || tokens.remove_refresh(hash);
         Ok(theirs.iter().filter(removed).count())
     }
 
-    async fn purge(&self, now: SystemTime, limit: usize) -> Result<(), ContextError> {
+    async fn purge(&self, now: SystemTime, limit: usize) -> Result<usize, ContextError> {
         let mut tokens = lock(&self.0);
-        for ended in tokens.access.purge(now, limit) {
+        let access = tokens.access.purge(now, limit);
+        for ended in &access {
             tokens.forget(&ended.grant.id, &ended.hash);
         }
-        for ended in tokens.refresh.purge(now, limit) {
+        let refresh = tokens.refresh.purge(now, limit);
+        for ended in &refresh {
             tokens.forget(&ended.grant.id, &ended.hash);
         }
-        tokens.revoked.purge(now, limit);
-        Ok(())
+        Ok(access.len() + refresh.len() + tokens.revoked.purge(now, limit).len())
     }
 }
 
@@ -223,8 +225,10 @@ mod tests {
             grant: grant(),
             issued_at: NOW,
             expires_at: NOW + END,
+            grant_expires_at: NOW + END,
             consumed: false,
             jkt: None,
+            successor: None,
         }
     }
 
@@ -270,6 +274,28 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_family_revoked_by_its_person_stays_dead() {
+        let tokens = MemoryAccessTokens::new();
+        let insert = async |token| {
+            let both = tokens.insert(access(token), Some(refresh(token)));
+            both.await.unwrap();
+        };
+        insert("before").await;
+        let end = NOW + END;
+        let revoke = |client| tokens.revoke_grants(Some(client), None, end);
+        assert_eq!(revoke("another").await.unwrap(), 0);
+        assert_eq!(revoke("client").await.unwrap(), 2);
+        insert("after").await;
+        for token in ["before", "after"] {
+            let hash = TokenHash::of(token);
+            assert!(tokens.get(&hash).await.unwrap().is_none(), "{token}");
+            assert!(tokens.get_refresh(&hash).await.unwrap().is_none());
+        }
+        tokens.purge(end, 30).await.unwrap();
+        assert_eq!(lock(&tokens.0).revoked.iter().count(), 0);
+    }
+
+    #[tokio::test]
     async fn a_successor_consumes_once() {
         let tokens = MemoryAccessTokens::new();
         let first = refresh("first");
@@ -279,7 +305,11 @@ mod tests {
             .unwrap();
         let rotate = async |access_token, successor: Option<&str>| {
             let successor = successor.map(refresh);
-            let rotated = tokens.rotate(&first.hash, access(access_token), successor);
+            let used = RefreshTokenRecord {
+                consumed: successor.is_some(),
+                ..first.clone()
+            };
+            let rotated = tokens.rotate(used, access(access_token), successor);
             rotated.await.unwrap()
         };
         assert_eq!(rotate("b", None).await, Rotation::Done);

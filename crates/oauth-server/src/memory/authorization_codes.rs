@@ -62,4 +62,8 @@ impl AuthorizationCodes for MemoryAuthorizationCodes {
         }
         Ok(())
     }
+
+    async fn purge(&self, now: SystemTime, limit: usize) -> Result<usize, ContextError> {
+        Ok(lock(&self.0).purge(now, limit).len())
+    }
 }

@@ -21,9 +21,10 @@ struct Codes {
 }
 
 impl Codes {
-    fn purge(&mut self, now: SystemTime) {
-        self.user_codes.purge(now, BATCH);
-        for ended in self.records.purge(now, BATCH) {
+    fn purge(&mut self, now: SystemTime, limit: usize) -> usize {
+        self.user_codes.purge(now, limit);
+        let ended = self.records.purge(now, limit);
+        for ended in &ended {
             if let Some(count) = self.counts.get_mut(ended.client_id()) {
                 *count -= 1;
                 if *count == 0 {
@@ -31,6 +32,7 @@ impl Codes {
                 }
             }
         }
+        ended.len()
     }
 }
 
@@ -63,7 +65,7 @@ impl DeviceCodes for MemoryDeviceCodes {
         now: SystemTime,
     ) -> Result<bool, ContextError> {
         let mut codes = lock(&self.0);
-        codes.purge(now);
+        codes.purge(now, BATCH);
         if codes.user_codes.get(&record.user_code_hash).is_some() {
             return Ok(false);
         }
@@ -100,6 +102,10 @@ impl DeviceCodes for MemoryDeviceCodes {
         };
         change(record);
         Ok(true)
+    }
+
+    async fn purge(&self, now: SystemTime, limit: usize) -> Result<usize, ContextError> {
+        Ok(lock(&self.0).purge(now, limit))
     }
 }
 
@@ -148,7 +154,7 @@ mod tests {
                 .unwrap()
         );
         for _ in 0..=MAX_OF_CLIENT / BATCH {
-            lock(&codes.0).purge(later);
+            lock(&codes.0).purge(later, BATCH);
         }
         let codes = lock(&codes.0);
         assert_eq!(codes.records.iter().count(), 0);

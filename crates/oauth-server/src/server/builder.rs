@@ -8,9 +8,12 @@ use url::Url;
 use super::{AuthorizationServer, Settings};
 use crate::{
     AccessTokens, AuthorizationCodes, BasicEncoding, BuildError, Clients, Clock, DeviceCodes,
-    GrantType, JwtIds, OsRandom, Random, ResourceOwners, SecretCost, SigningKeys, SystemClock,
-    TokenFormat, UrlSafe,
-    client::{check_access_token_lifetime, check_refresh_token_lifetime, is_loopback},
+    GrantType, JwtIds, OsRandom, Random, ResourceOwners, Scopes, SecretCost, SigningKeys,
+    SystemClock, TokenFormat, UrlSafe,
+    client::{
+        check_access_token_lifetime, check_authorization_code_lifetime, check_refresh_grace,
+        check_refresh_token_lifetime, is_loopback,
+    },
     dpop::Nonces,
     memory::{
         MemoryAccessTokens, MemoryAuthorizationCodes, MemoryClients, MemoryDeviceCodes,
@@ -36,6 +39,7 @@ pub struct AuthorizationServerBuilder {
     resource_owners: Option<Arc<dyn ResourceOwners>>,
     jwt_ids: Option<Arc<dyn JwtIds>>,
     signing_keys: Option<SigningKeys>,
+    scopes: Option<Arc<dyn Scopes>>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     token_format: Arc<dyn TokenFormat>,
@@ -48,6 +52,8 @@ pub struct AuthorizationServerBuilder {
     access_token_lifetime: Duration,
     id_token_lifetime: Duration,
     refresh_token_lifetime: Duration,
+    refresh_token_idle_lifetime: Option<Duration>,
+    refresh_grace: Duration,
     authorization_code_lifetime: Duration,
     device_code_lifetime: Duration,
     device_poll_interval: Duration,
@@ -73,9 +79,8 @@ macro_rules! setters {
 
 impl AuthorizationServerBuilder {
     pub(super) fn new(issuer: String) -> Self {
-        let without_password = GrantType::ALL
-            .into_iter()
-            .filter(|it| *it != GrantType::Password);
+        let off = [GrantType::Password, GrantType::Implicit];
+        let safe = GrantType::ALL.into_iter().filter(|it| !off.contains(it));
         Self {
             issuer,
             clients: None,
@@ -85,10 +90,11 @@ impl AuthorizationServerBuilder {
             resource_owners: None,
             jwt_ids: None,
             signing_keys: None,
+            scopes: None,
             clock: Arc::new(SystemClock),
             random: Arc::new(OsRandom),
             token_format: Arc::new(UrlSafe),
-            grant_types: without_password.collect(),
+            grant_types: safe.collect(),
             resources: BTreeSet::new(),
             jwt_access_tokens: false,
             token_endpoint_audience: false,
@@ -97,6 +103,8 @@ impl AuthorizationServerBuilder {
             access_token_lifetime: 60 * MINUTE,
             id_token_lifetime: 60 * MINUTE,
             refresh_token_lifetime: 30 * DAY,
+            refresh_token_idle_lifetime: None,
+            refresh_grace: Duration::ZERO,
             authorization_code_lifetime: MINUTE,
             device_code_lifetime: 30 * MINUTE,
             device_poll_interval: Duration::from_secs(5),
@@ -140,6 +148,8 @@ impl AuthorizationServerBuilder {
         /// What DPoP nonces are made with; random by default. Servers that answer for the same
         /// clients share it.
         dpop_nonce_secret: SecretString => Some(dpop_nonce_secret);
+        /// The scopes that exist; without it, those that clients may ask for do.
+        scopes: Arc<dyn Scopes> => Some(scopes);
         /// What tells the time.
         clock: Arc<dyn Clock> => clock;
         /// What tokens and codes are made of.
@@ -153,6 +163,16 @@ impl AuthorizationServerBuilder {
         refresh_token_lifetime: Duration => refresh_token_lifetime;
         /// How long ID tokens live; 1 hour by default, at most a day.
         id_token_lifetime: Duration => id_token_lifetime;
+        /// How long a refresh token lives unless it is used; as long as its grant by default, at
+        /// most 36 500 days, in whole seconds. Each use begins it anew, up to the end of
+        /// [`refresh_token_lifetime`](Self::refresh_token_lifetime).
+        refresh_token_idle_lifetime: Duration => Some(refresh_token_idle_lifetime);
+        /// For how long a used refresh token gets its client a second answer, should the first
+        /// be lost on the way: a new access token and the same successor as before, as long as
+        /// that one is unused. After it, or once the successor is used, its return revokes the
+        /// whole grant. Zero, which is the default, to 60 seconds; a stolen token is as good as
+        /// the client's for that long.
+        refresh_grace: Duration => refresh_grace;
         /// How long authorization codes live; 60 seconds by default, at most 10 minutes.
         authorization_code_lifetime: Duration => authorization_code_lifetime;
         /// How long device codes live; 30 minutes by default.
@@ -173,7 +193,8 @@ impl AuthorizationServerBuilder {
         body_timeout: Duration => body_timeout;
     }
 
-    /// The grants of the token endpoint; by default all but [`GrantType::Password`].
+    /// The grants of the token endpoint; by default all but [`GrantType::Password`]
+    /// and [`GrantType::Implicit`].
     pub fn grant_types(mut self, grants: impl IntoIterator<Item = GrantType>) -> Self {
         self.grant_types = grants.into_iter().collect();
         self
@@ -219,14 +240,15 @@ impl AuthorizationServerBuilder {
         }
         check_access_token_lifetime(self.access_token_lifetime)?;
         check_refresh_token_lifetime(self.refresh_token_lifetime)?;
+        if let Some(idle) = self.refresh_token_idle_lifetime {
+            check_refresh_token_lifetime(idle)?;
+        }
+        check_refresh_grace(self.refresh_grace)?;
+        check_authorization_code_lifetime(self.authorization_code_lifetime)?;
         let whole = |time: Duration, most: Duration| {
             time.subsec_nanos() == 0 && !time.is_zero() && time <= most
         };
         for (name, fits) in [
-            (
-                "the lifetime of authorization codes",
-                whole(self.authorization_code_lifetime, 10 * MINUTE),
-            ),
             (
                 "the lifetime of ID tokens",
                 whole(self.id_token_lifetime, DAY),
@@ -280,6 +302,7 @@ impl AuthorizationServerBuilder {
                 .jwt_ids
                 .unwrap_or_else(|| Arc::new(MemoryJwtIds::new())),
             signing_keys: self.signing_keys,
+            scopes: self.scopes,
             clock: self.clock,
             random: self.random,
             token_format: self.token_format,
@@ -292,6 +315,8 @@ impl AuthorizationServerBuilder {
             access_token_lifetime: self.access_token_lifetime,
             id_token_lifetime: self.id_token_lifetime,
             refresh_token_lifetime: self.refresh_token_lifetime,
+            refresh_token_idle_lifetime: self.refresh_token_idle_lifetime,
+            refresh_grace: self.refresh_grace,
             authorization_code_lifetime: self.authorization_code_lifetime,
             device_code_lifetime: self.device_code_lifetime,
             device_poll_interval: self.device_poll_interval,

@@ -102,7 +102,7 @@ impl AccessTokens for Flaky {
 
     async fn rotate(
         &self,
-        used: &TokenHash,
+        used: RefreshTokenRecord,
         access: AccessTokenRecord,
         successor: Option<RefreshTokenRecord>,
     ) -> Result<Rotation, ContextError> {
@@ -129,9 +129,10 @@ impl AccessTokens for Flaky {
         &self,
         client_id: Option<&str>,
         subject: Option<&str>,
+        until: SystemTime,
     ) -> Result<usize, ContextError> {
         self.up()?;
-        self.tokens.revoke_grants(client_id, subject).await
+        self.tokens.revoke_grants(client_id, subject, until).await
     }
 }
 

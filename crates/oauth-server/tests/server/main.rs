@@ -21,9 +21,11 @@ mod jws;
 mod openid;
 mod password;
 mod protected_resource;
+mod refresh_limits;
 mod refresh_token;
 mod resource_indicators;
 mod revoke_and_introspect;
+mod scopes_and_implicit;
 #[cfg(feature = "jwt")]
 mod signed_access_token;
 mod support;
