@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::{
     AuthorizationRequest, AuthorizeError, AuthorizeResponse, DeviceAuthorizationResponse,
-    IntrospectResponse, OAuthError, TokenResponse, UserinfoResponse,
+    IntrospectResponse, OAuthError, PushedAuthorizationResponse, TokenResponse, UserinfoResponse,
 };
 
 /// Renders the answers of the token endpoint.
@@ -82,6 +82,19 @@ pub trait UserinfoApplication: Send + Sync + 'static {
     }
 }
 
+/// Renders the answers of the pushed authorization request endpoint.
+pub trait PushedApplication: Send + Sync + 'static {
+    /// The request was taken: 201 with the JSON of RFC 9126 §2.2.
+    fn pushed_success(&self, response: &PushedAuthorizationResponse) -> Response<Bytes> {
+        json_response(StatusCode::CREATED, response)
+    }
+
+    /// The request was refused.
+    fn pushed_error(&self, error: &OAuthError) -> Response<Bytes> {
+        error_response(error)
+    }
+}
+
 /// Renders what people see and where they are sent at the authorization endpoint.
 pub trait AuthorizeApplication: Send + Sync + 'static {
     /// The request is valid: the application's page for login and consent. Its form ends with
@@ -115,6 +128,7 @@ pub trait Application:
     + RevokeApplication
     + DeviceApplication
     + UserinfoApplication
+    + PushedApplication
 {
 }
 
@@ -124,6 +138,7 @@ impl<A> Application for A where
         + RevokeApplication
         + DeviceApplication
         + UserinfoApplication
+        + PushedApplication
 {
 }
 
@@ -136,6 +151,7 @@ impl IntrospectApplication for RfcApplication {}
 impl RevokeApplication for RfcApplication {}
 impl DeviceApplication for RfcApplication {}
 impl UserinfoApplication for RfcApplication {}
+impl PushedApplication for RfcApplication {}
 
 /// The error's status and the JSON of RFC 6749 §5.2.
 pub(crate) fn error_response(error: &OAuthError) -> Response<Bytes> {

@@ -86,6 +86,7 @@ struct Settings {
     native: bool,
     require_pkce: bool,
     resources: Option<Vec<String>>,
+    require_pushed: bool,
     token_format: Option<Arc<dyn TokenFormat>>,
     jwt_access_tokens: Option<bool>,
     dpop_bound_access_tokens: bool,
@@ -210,6 +211,10 @@ impl Client {
 
     pub(crate) fn requires_pkce(&self) -> bool {
         self.0.require_pkce || self.is_public()
+    }
+
+    pub(crate) fn requires_pushed_requests(&self) -> bool {
+        self.0.require_pushed
     }
 
     pub(crate) fn token_format(&self) -> Option<&dyn TokenFormat> {

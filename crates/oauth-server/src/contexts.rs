@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     AccessTokenRecord, AuthorizationCodeRecord, Client, ContextError, DeviceCodeRecord, GrantId,
-    RefreshTokenRecord, Scope, ScopeRecord, TokenHash,
+    PushedRequestRecord, RefreshTokenRecord, Scope, ScopeRecord, TokenHash,
 };
 
 /// The registered clients.
@@ -222,6 +222,46 @@ pub trait DeviceCodes: fmt::Debug + Send + Sync {
 
     /// Removes at most `limit` codes that ended ten minutes before `now` or earlier, and says how
     /// many they were.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot answer.
+    async fn purge(&self, now: SystemTime, limit: usize) -> Result<usize, ContextError> {
+        let _ = (now, limit);
+        Ok(0)
+    }
+}
+
+/// Pushed authorization requests (RFC 9126).
+#[async_trait]
+pub trait PushedRequests: fmt::Debug + Send + Sync {
+    /// Stores a new request, and may remove some that ended by `now`.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot answer.
+    async fn insert(
+        &self,
+        record: PushedRequestRecord,
+        now: SystemTime,
+    ) -> Result<(), ContextError>;
+
+    /// The request with this hash, expired and consumed ones included.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot answer.
+    async fn get(&self, hash: &TokenHash) -> Result<Option<PushedRequestRecord>, ContextError>;
+
+    /// Marks a request as consumed; false if it was already, or is unknown. Of any number of
+    /// calls at once exactly one gets true.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot answer.
+    async fn consume(&self, hash: &TokenHash) -> Result<bool, ContextError>;
+
+    /// Removes at most `limit` requests that ended by `now`, and says how many they were.
     ///
     /// # Errors
     ///

@@ -3,6 +3,7 @@
 pub(crate) mod authorize;
 mod device;
 mod introspect;
+mod par;
 mod revoke;
 mod token;
 mod userinfo;

@@ -39,6 +39,8 @@ pub enum ErrorCode {
     InvalidToken,
     /// `insufficient_scope` (RFC 6750 §3.1)
     InsufficientScope,
+    /// `invalid_request_uri` (RFC 9101 §6.1, RFC 9126 §4)
+    InvalidRequestUri,
     /// `access_denied` (RFC 6749 §4.1.2.1, RFC 8628 §3.5)
     AccessDenied,
     /// `authorization_pending` (RFC 8628 §3.5)
@@ -69,6 +71,7 @@ impl ErrorCode {
             Self::UseDpopNonce => "use_dpop_nonce",
             Self::InvalidToken => "invalid_token",
             Self::InsufficientScope => "insufficient_scope",
+            Self::InvalidRequestUri => "invalid_request_uri",
             Self::AccessDenied => "access_denied",
             Self::AuthorizationPending => "authorization_pending",
             Self::SlowDown => "slow_down",

@@ -264,6 +264,7 @@ impl AuthorizationServer {
         let mut removed = self.access_tokens().purge(now, limit).await?;
         removed += self.authorization_codes().purge(now, limit).await?;
         removed += self.device_codes().purge(now, limit).await?;
+        removed += self.pushed_requests().purge(now, limit).await?;
         Ok(removed)
     }
 

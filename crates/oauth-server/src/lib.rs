@@ -21,6 +21,7 @@ mod protected_resource;
 mod random;
 mod record;
 mod resource;
+mod resource_owner;
 mod response;
 mod router;
 mod scope;
@@ -33,15 +34,15 @@ mod throttle;
 mod token_format;
 
 pub use application::{
-    Application, AuthorizeApplication, DeviceApplication, IntrospectApplication, RevokeApplication,
-    RfcApplication, TokenApplication, UserinfoApplication,
+    Application, AuthorizeApplication, DeviceApplication, IntrospectApplication, PushedApplication,
+    RevokeApplication, RfcApplication, TokenApplication, UserinfoApplication,
 };
 pub use authenticate::BasicEncoding;
 pub use client::{Client, ClientAuthenticationMethod, ClientBuilder, RefreshRotation};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use contexts::{
-    AccessTokens, AuthorizationCodes, Clients, DeviceCodes, JwtIds, ResourceOwners, Rotation,
-    Scopes,
+    AccessTokens, AuthorizationCodes, Clients, DeviceCodes, JwtIds, PushedRequests, ResourceOwners,
+    Rotation, Scopes,
 };
 pub use endpoint::authorize::AuthorizationRequest;
 pub use error::{AuthorizeError, BuildError, ContextError, ErrorCode, OAuthError};
@@ -51,11 +52,11 @@ pub use protected_resource::ProtectedResource;
 pub use random::{OsRandom, Random};
 pub use record::{
     AccessTokenRecord, AuthorizationCodeRecord, DeviceCodeRecord, DeviceStatus, GrantId,
-    GrantRecord, RefreshTokenRecord, ScopeRecord, TokenHash,
+    GrantRecord, PushedRequestRecord, RefreshTokenRecord, ScopeRecord, TokenHash,
 };
 pub use response::{
-    AuthorizeResponse, DeviceAuthorizationResponse, IntrospectResponse, TokenResponse,
-    UserinfoResponse,
+    AuthorizeResponse, DeviceAuthorizationResponse, IntrospectResponse,
+    PushedAuthorizationResponse, TokenResponse, UserinfoResponse,
 };
 pub use scope::{InvalidScope, Scope};
 pub use seal::SealedToken;

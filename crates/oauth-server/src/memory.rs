@@ -9,6 +9,7 @@ mod clients;
 mod device_codes;
 mod expiring;
 mod jwt_ids;
+mod pushed_requests;
 mod resource_owners;
 mod scopes;
 
@@ -17,6 +18,7 @@ pub use authorization_codes::MemoryAuthorizationCodes;
 pub use clients::MemoryClients;
 pub use device_codes::MemoryDeviceCodes;
 pub use jwt_ids::MemoryJwtIds;
+pub use pushed_requests::MemoryPushedRequests;
 pub use resource_owners::MemoryResourceOwners;
 pub use scopes::MemoryScopes;
 

@@ -73,6 +73,11 @@ impl AuthorizationServer {
             metadata["response_types_supported"] = response_types.into();
             metadata["code_challenge_methods_supported"] = json!(["S256"]);
             metadata["authorization_response_iss_parameter_supported"] = true.into();
+            if self.supports(GrantType::AuthorizationCode) {
+                metadata["pushed_authorization_request_endpoint"] = self.endpoint("/par").into();
+                metadata["require_pushed_authorization_requests"] =
+                    self.requires_pushed_requests().into();
+            }
         }
         metadata
     }

@@ -62,6 +62,30 @@ impl Parameters {
         named.map(|(_, value)| value.as_str())
     }
 
+    /// Of parameters that were checked before.
+    pub(crate) fn from_pairs(pairs: Vec<(String, String)>) -> Self {
+        Self {
+            pairs,
+            repeated: HashSet::new(),
+        }
+    }
+
+    pub(crate) fn into_pairs(self) -> Vec<(String, String)> {
+        self.pairs
+    }
+
+    pub(crate) fn without(mut self, names: &[&str]) -> Self {
+        self.pairs
+            .retain(|(name, _)| !names.contains(&name.as_str()));
+        self
+    }
+
+    pub(crate) fn with(self, name: &str, value: &str) -> Self {
+        let mut changed = self.without(&[name]);
+        changed.pairs.push((name.to_owned(), value.to_owned()));
+        changed
+    }
+
     pub(crate) fn is_repeated(&self, name: &str) -> bool {
         self.repeated.contains(name)
     }

@@ -160,6 +160,22 @@ pub struct AuthorizationCodeRecord {
     pub consumed: bool,
 }
 
+/// A stored pushed authorization request (RFC 9126).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct PushedRequestRecord {
+    /// The hash of what is in the request URI.
+    pub hash: TokenHash,
+    /// The client that pushed it.
+    pub client_id: String,
+    /// The parameters of the request, without what authenticated the client.
+    pub parameters: Vec<(String, String)>,
+    /// When it ends.
+    pub expires_at: SystemTime,
+    /// Whether somebody decided on it already.
+    pub consumed: bool,
+}
+
 /// A stored device code (RFC 8628).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[non_exhaustive]

@@ -262,6 +262,34 @@ impl fmt::Debug for UserinfoResponse {
     }
 }
 
+/// A pushed authorization request (RFC 9126 §2.2). Serialized it is the body of the answer.
+#[derive(Clone, Serialize)]
+pub struct PushedAuthorizationResponse {
+    #[serde(serialize_with = "exposed")]
+    pub(crate) request_uri: SecretString,
+    pub(crate) expires_in: u64,
+}
+
+impl PushedAuthorizationResponse {
+    /// What the browser takes to the authorization endpoint, beside `client_id`.
+    pub fn request_uri(&self) -> &str {
+        self.request_uri.expose_secret()
+    }
+
+    /// How long it lives, in seconds.
+    pub fn expires_in(&self) -> u64 {
+        self.expires_in
+    }
+}
+
+impl fmt::Debug for PushedAuthorizationResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PushedAuthorizationResponse")
+            .field("expires_in", &self.expires_in)
+            .finish_non_exhaustive()
+    }
+}
+
 /// A granted authorization request (RFC 6749 §4.1.2).
 #[derive(Clone)]
 pub struct AuthorizeResponse {

@@ -6,7 +6,8 @@ use url::Url;
 use crate::{Application, AuthorizationServer, GrantType};
 
 impl AuthorizationServer {
-    /// An axum router with `/token`, `/introspect`, `/revoke`, `/device_authorization` (all
+    /// An axum router with `/token`, `/introspect`, `/revoke`, `/par`,
+    /// `/device_authorization` (all
     /// behind the path of the issuer) and the metadata at
     /// `/.well-known/oauth-authorization-server` (in front of it, RFC 8414 §3.1), rendered by
     /// `application`. It belongs at the root of the host. With
@@ -43,6 +44,10 @@ impl AuthorizationServer {
                     &format!("{path}/.well-known/openid-configuration"),
                     self.metadata_service(),
                 );
+        }
+        if self.supports(GrantType::AuthorizationCode) {
+            let pushed = self.pushed_service(application.clone());
+            router = router.route_service(&format!("{path}/par"), pushed);
         }
         if self.supports(GrantType::DeviceCode) {
             let device = self.device_service(application);

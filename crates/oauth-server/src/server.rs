@@ -10,8 +10,8 @@ use std::{
 
 use crate::{
     AccessTokens, AuthorizationCodes, BasicEncoding, Clients, Clock, DeviceCodes, ErrorCode,
-    GrantType, JwtIds, OAuthError, Random, ResourceOwners, Scopes, SigningKeys, TokenFormat,
-    dpop::Nonces, guard, secret::Verifier, throttle::Throttle,
+    GrantType, JwtIds, OAuthError, PushedRequests, Random, ResourceOwners, Scopes, SigningKeys,
+    TokenFormat, dpop::Nonces, guard, secret::Verifier, throttle::Throttle,
 };
 
 mod builder;
@@ -32,6 +32,7 @@ struct Settings {
     access_tokens: Arc<dyn AccessTokens>,
     authorization_codes: Arc<dyn AuthorizationCodes>,
     device_codes: Arc<dyn DeviceCodes>,
+    pushed_requests: Arc<dyn PushedRequests>,
     resource_owners: Arc<dyn ResourceOwners>,
     jwt_ids: Arc<dyn JwtIds>,
     signing_keys: Option<SigningKeys>,
@@ -52,11 +53,14 @@ struct Settings {
     refresh_grace: Duration,
     authorization_code_lifetime: Duration,
     device_code_lifetime: Duration,
+    pushed_request_lifetime: Duration,
+    require_pushed: bool,
     device_poll_interval: Duration,
     verification_uri: String,
     authorization_endpoint: Option<String>,
     basic_encoding: BasicEncoding,
     throttle: Throttle,
+    introspection_throttle: Throttle,
     verifier: Verifier,
     max_body: usize,
     max_parameters: usize,
@@ -127,6 +131,10 @@ impl AuthorizationServer {
         &*self.0.device_codes
     }
 
+    pub(crate) fn pushed_requests(&self) -> &dyn PushedRequests {
+        &*self.0.pushed_requests
+    }
+
     pub(crate) fn resource_owners(&self) -> &dyn ResourceOwners {
         &*self.0.resource_owners
     }
@@ -195,6 +203,14 @@ impl AuthorizationServer {
         self.0.device_code_lifetime
     }
 
+    pub(crate) fn pushed_request_lifetime(&self) -> Duration {
+        self.0.pushed_request_lifetime
+    }
+
+    pub(crate) fn requires_pushed_requests(&self) -> bool {
+        self.0.require_pushed
+    }
+
     pub(crate) fn device_poll_interval(&self) -> Duration {
         self.0.device_poll_interval
     }
@@ -213,6 +229,10 @@ impl AuthorizationServer {
 
     pub(crate) fn throttle(&self) -> &Throttle {
         &self.0.throttle
+    }
+
+    pub(crate) fn introspection_throttle(&self) -> &Throttle {
+        &self.0.introspection_throttle
     }
 
     pub(crate) fn verifier(&self) -> &Verifier {

@@ -24,7 +24,8 @@ use tower_service::Service;
 
 use crate::{
     AuthorizationServer, AuthorizeApplication, DeviceApplication, IntrospectApplication,
-    OAuthError, RevokeApplication, Source, TokenApplication, UserinfoApplication,
+    OAuthError, PushedApplication, RevokeApplication, Source, TokenApplication,
+    UserinfoApplication,
     application::{error_response, json_response},
     error::no_store,
     guard,
@@ -72,6 +73,8 @@ services! {
     device_service: DeviceApplication, device_authorization, |app, answer| app.device_success(&answer), device_error;
     /// The userinfo endpoint, rendered by `application`.
     userinfo_service: UserinfoApplication, userinfo, |app, answer| app.userinfo_success(&answer), userinfo_error;
+    /// The pushed authorization request endpoint, rendered by `application`.
+    pushed_service: PushedApplication, pushed_authorization, |app, answer| app.pushed_success(&answer), pushed_error;
 }
 
 impl AuthorizationServer {

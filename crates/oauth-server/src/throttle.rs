@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    net::IpAddr,
+    net::{IpAddr, Ipv6Addr},
     sync::Mutex,
     time::{Duration, SystemTime},
 };
@@ -26,18 +26,40 @@ const NAMES: u32 = 10;
 
 type Key = (TokenHash, Source);
 
+/// Who guesses, wherever from: no network has this address.
+const ANYWHERE: Source = Source(IpAddr::V6(Ipv6Addr::LOCALHOST));
+
+impl Source {
+    /// Whoever has one address of an IPv6 network has all of it: 64 bits of it name the network.
+    fn network(self) -> Self {
+        match self.0 {
+            IpAddr::V4(_) => self,
+            IpAddr::V6(address) => {
+                let network = address.to_bits() & !u128::from(u64::MAX);
+                Self(Ipv6Addr::from_bits(network).into())
+            }
+        }
+    }
+}
+
 /// Who is being guessed, and from where. None: not to be counted.
 pub(crate) struct Attempt(Option<Key>);
 
 impl Attempt {
     pub(crate) fn new(kind: &str, name: &str, source: Option<Source>) -> Self {
-        Self(source.map(|source| (TokenHash::of(&format!("{kind}\0{name}")), source)))
+        Self(source.map(|source| (TokenHash::of(&format!("{kind}\0{name}")), source.network())))
+    }
+
+    /// By somebody who is known by `name`, whom nobody else can shut out by guessing.
+    pub(crate) fn by(kind: &str, name: &str) -> Self {
+        Self(Some((TokenHash::of(&format!("{kind}\0{name}")), ANYWHERE)))
     }
 
     /// The counters of the name and of the source, and how many times the limit each allows.
     fn keys(&self) -> impl Iterator<Item = (Key, u32)> {
-        let keys = |key: Key| [(key, 1), ((TokenHash::of("any name"), key.1), NAMES)];
-        self.0.into_iter().flat_map(keys)
+        let source = self.0.filter(|(_, source)| *source != ANYWHERE);
+        let source = source.map(|(_, source)| ((TokenHash::of("any name"), source), NAMES));
+        self.0.map(|key| (key, 1)).into_iter().chain(source)
     }
 }
 
@@ -111,6 +133,18 @@ impl AuthorizationServer {
         wait.map_or(Ok(()), |wait| Err(OAuthError::too_many_attempts(wait)))
     }
 
+    /// Counts an introspection that found nothing.
+    pub(crate) fn introspection_missed(&self, client_id: &str) {
+        let attempt = Attempt::by("introspect", client_id);
+        self.introspection_throttle().failed(&attempt, self.now());
+    }
+
+    pub(crate) fn check_introspection(&self, client_id: &str) -> Result<(), OAuthError> {
+        let attempt = Attempt::by("introspect", client_id);
+        let wait = self.introspection_throttle().wait(&attempt, self.now());
+        wait.map_or(Ok(()), |wait| Err(OAuthError::too_many_attempts(wait)))
+    }
+
     pub(crate) fn attempt_failed(&self, attempt: &Attempt) {
         self.throttle().failed(attempt, self.now());
     }
@@ -142,6 +176,19 @@ mod tests {
             throttle.failed(&from(&index.to_string()), at(61));
         }
         assert_eq!(lock(&throttle.counters).len(), MAX_COUNTERS);
+    }
+
+    #[test]
+    fn a_network_is_one_source() {
+        let throttle = Throttle::new(1, Duration::from_secs(60));
+        let now = SystemTime::UNIX_EPOCH;
+        let from =
+            |address: &str| Attempt::new("client", "a", Some(Source(address.parse().unwrap())));
+        throttle.failed(&from("2001:db8::1"), now);
+        assert!(throttle.wait(&from("2001:db8::ffff:2"), now).is_some());
+        assert!(throttle.wait(&from("2001:db8:0:1::1"), now).is_none());
+        throttle.failed(&Attempt::by("client", "a"), now);
+        assert!(throttle.wait(&from("::1"), now).is_none(), "nobody's fault");
     }
 
     #[test]

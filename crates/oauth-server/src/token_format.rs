@@ -18,6 +18,8 @@ pub enum TokenKind {
     AuthorizationCode,
     /// A device code (RFC 8628 §3.2).
     DeviceCode,
+    /// What is in the URI of a pushed authorization request (RFC 9126 §2.2).
+    RequestUri,
     /// The code a person types (RFC 8628 §6.1). Case, blanks and dashes are ignored on entry.
     UserCode,
 }

@@ -64,6 +64,7 @@ impl ClientBuilder {
                 native: false,
                 require_pkce: true,
                 resources: None,
+                require_pushed: false,
                 token_format: None,
                 jwt_access_tokens: None,
                 dpop_bound_access_tokens: false,
@@ -232,6 +233,12 @@ impl ClientBuilder {
     /// clients do not; false by default.
     pub fn require_dpop_nonce(mut self, require: bool) -> Self {
         self.settings.require_dpop_nonce = require;
+        self
+    }
+
+    /// Whether it must push its authorization requests (RFC 9126 §6); false by default.
+    pub fn require_pushed_authorization_requests(mut self, require: bool) -> Self {
+        self.settings.require_pushed = require;
         self
     }
 

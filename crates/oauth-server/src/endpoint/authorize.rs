@@ -27,6 +27,8 @@ pub struct AuthorizationRequest {
     dpop_jkt: Option<String>,
     auth_time: Option<SystemTime>,
     response_type: ResponseType,
+    /// The pushed request it came from, which no second decision may use.
+    pushed: Option<TokenHash>,
 }
 
 /// What the answer brings (RFC 6749 §3.1.1).
@@ -92,17 +94,29 @@ impl AuthorizationServer {
         request: &Request<Bytes>,
     ) -> Result<AuthorizationRequest, AuthorizeError> {
         let checked = self.guarded(async {
-            let parameters = self.authorization_parameters(request)?;
+            let mut parameters = self.authorization_parameters(request)?;
+            let mut pushed = None;
+            if let Some(uri) = parameters.get("request_uri") {
+                let (known, hash) = self.pushed_parameters(&parameters, uri).await?;
+                (parameters, pushed) = (known, Some(hash));
+            }
             let (client, redirect) = self.trusted(&parameters).await?;
-            Ok((parameters, client, redirect))
+            Ok((parameters, pushed, client, redirect))
         });
-        let (parameters, client, redirect) = checked.await.map_err(AuthorizeError::Page)?;
-        let request = self.guarded(self.checked(&parameters, client, redirect.clone()));
+        let (parameters, pushed, client, redirect) = checked.await.map_err(AuthorizeError::Page)?;
+        let request = self.guarded(async {
+            let required = self.requires_pushed_requests() || client.requires_pushed_requests();
+            if required && pushed.is_none() {
+                return Err(OAuthError::invalid_request("the request must be pushed"));
+            }
+            let request = self.checked(&parameters, client, redirect.clone()).await?;
+            Ok(AuthorizationRequest { pushed, ..request })
+        });
         request.await.map_err(|error| redirect.error(error))
     }
 
     /// What else RFC 6749 §4.1.1 asks for, when the client may be answered.
-    async fn checked(
+    pub(crate) async fn checked(
         &self,
         parameters: &Parameters,
         client: Client,
@@ -137,6 +151,7 @@ impl AuthorizationServer {
             dpop_jkt: dpop_jkt.map(str::to_owned),
             auth_time: None,
             response_type,
+            pushed: None,
         })
     }
 
@@ -157,7 +172,8 @@ impl AuthorizationServer {
     /// # Errors
     ///
     /// [`AuthorizeError::Redirect`] with `access_denied` for a subject that is a client's id,
-    /// [`AuthorizeError::Page`] when a context fails.
+    /// [`AuthorizeError::Page`] with `invalid_request_uri` for a pushed request that was decided
+    /// already, or when a context fails.
     pub async fn authorize(
         &self,
         request: &AuthorizationRequest,
@@ -170,6 +186,7 @@ impl AuthorizationServer {
             });
         }
         let answer = self.guarded(async {
+            self.consume_pushed(request.pushed.as_ref()).await?;
             match request.response_type {
                 ResponseType::Code => Ok(self.with_code(request, subject).await?),
                 ResponseType::Token => self.with_token(request, subject).await,
@@ -209,19 +226,27 @@ impl AuthorizationServer {
             None => None,
         };
         let client = client.ok_or_else(|| OAuthError::invalid_request("client_id is unknown"))?;
+        let redirect = self.redirect(&client, parameters)?;
+        Ok((client, redirect))
+    }
+
+    pub(crate) fn redirect(
+        &self,
+        client: &Client,
+        parameters: &Parameters,
+    ) -> Result<Redirect, OAuthError> {
         let uri = client.redirect_uri(parameters.get("redirect_uri"));
         let uri =
             uri.ok_or_else(|| OAuthError::invalid_request("redirect_uri is not registered"))?;
         let state = parameters
             .get("state")
             .filter(|_| !parameters.is_repeated("state"));
-        let redirect = Redirect {
+        Ok(Redirect {
             uri: uri.to_owned(),
             state: state.map(str::to_owned),
             issuer: self.issuer().to_owned(),
             fragment: self.response_type(parameters) == Ok(ResponseType::Token),
-        };
-        Ok((client, redirect))
+        })
     }
 
     async fn with_token(
@@ -292,7 +317,7 @@ impl AuthorizationServer {
 
 /// Where an authorization answer goes, and what each one carries (RFC 9207 for `iss`).
 #[derive(Clone)]
-struct Redirect {
+pub(crate) struct Redirect {
     uri: String,
     state: Option<String>,
     issuer: String,

@@ -5,7 +5,8 @@ use http::Request;
 
 use crate::{
     AuthorizationServer, ContextError, DeviceAuthorizationResponse, DeviceCodeRecord, DeviceStatus,
-    GrantType, OAuthError, TokenHash, TokenKind, grant::user_code_hash, issue::later,
+    GrantType, OAuthError, Source, TokenHash, TokenKind, grant::user_code_hash, issue::later,
+    throttle::Attempt,
 };
 
 /// Two live user codes are hardly ever the same, so more attempts than this mean a generator
@@ -56,8 +57,8 @@ impl AuthorizationServer {
     }
 
     /// The device authorization that waits behind a user code, to be shown to the person. Case,
-    /// blanks and dashes do not matter. Whoever offers this to people limits how often they may
-    /// guess (RFC 8628 §5.1).
+    /// blanks and dashes do not matter. A page for people uses
+    /// [`verify_user_code`](Self::verify_user_code), which limits how often they may guess.
     ///
     /// # Errors
     ///
@@ -70,6 +71,36 @@ impl AuthorizationServer {
         Ok(record.filter(|record| {
             record.status == DeviceStatus::Pending && self.now() < record.expires_at
         }))
+    }
+
+    /// [`device_request`](Self::device_request) for a page of the application: codes that are not
+    /// known are counted for `session`, which names the browser's session or the person in it,
+    /// and for `source` (RFC 8628 §5.1).
+    ///
+    /// # Errors
+    ///
+    /// 429 after too many wrong codes; 503 when a context fails.
+    pub async fn verify_user_code(
+        &self,
+        user_code: &str,
+        session: &str,
+        source: Option<Source>,
+    ) -> Result<Option<DeviceCodeRecord>, OAuthError> {
+        self.guarded(async {
+            let attempts = [
+                Attempt::by("user code", session),
+                Attempt::new("user code", "any", source),
+            ];
+            for attempt in &attempts {
+                self.check_throttle(attempt)?;
+            }
+            let record = self.device_request(user_code).await?;
+            if record.is_none() {
+                attempts.iter().for_each(|it| self.attempt_failed(it));
+            }
+            Ok(record)
+        })
+        .await
     }
 
     /// Approves a device authorization for this person. False if there is none that waits.

@@ -16,7 +16,8 @@ impl AuthorizationServer {
     /// # Errors
     ///
     /// `invalid_request` without a token, `invalid_client` without the right credentials of a
-    /// confidential client; 503 when a context fails.
+    /// confidential client; 429 after too many tokens that are not active; 503 when a context
+    /// fails.
     pub async fn introspect(
         &self,
         request: &Request<Bytes>,
@@ -29,7 +30,12 @@ impl AuthorizationServer {
             }
             let token = parameters.get("token");
             let token = token.ok_or_else(|| OAuthError::invalid_request("token is missing"))?;
-            Ok(self.introspect_for(&client, token).await?)
+            self.check_introspection(client.id())?;
+            let answer = self.introspect_for(&client, token).await?;
+            if !answer.is_active() {
+                self.introspection_missed(client.id());
+            }
+            Ok(answer)
         })
         .await
     }

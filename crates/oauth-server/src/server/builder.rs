@@ -8,8 +8,8 @@ use url::Url;
 use super::{AuthorizationServer, Settings};
 use crate::{
     AccessTokens, AuthorizationCodes, BasicEncoding, BuildError, Clients, Clock, DeviceCodes,
-    GrantType, JwtIds, OsRandom, Random, ResourceOwners, Scopes, SecretCost, SigningKeys,
-    SystemClock, TokenFormat, UrlSafe,
+    GrantType, JwtIds, OsRandom, PushedRequests, Random, ResourceOwners, Scopes, SecretCost,
+    SigningKeys, SystemClock, TokenFormat, UrlSafe,
     client::{
         check_access_token_lifetime, check_authorization_code_lifetime, check_refresh_grace,
         check_refresh_token_lifetime, is_loopback,
@@ -17,7 +17,7 @@ use crate::{
     dpop::Nonces,
     memory::{
         MemoryAccessTokens, MemoryAuthorizationCodes, MemoryClients, MemoryDeviceCodes,
-        MemoryJwtIds, MemoryResourceOwners,
+        MemoryJwtIds, MemoryPushedRequests, MemoryResourceOwners,
     },
     resource::is_resource,
     secret::Verifier,
@@ -36,6 +36,7 @@ pub struct AuthorizationServerBuilder {
     access_tokens: Option<Arc<dyn AccessTokens>>,
     authorization_codes: Option<Arc<dyn AuthorizationCodes>>,
     device_codes: Option<Arc<dyn DeviceCodes>>,
+    pushed_requests: Option<Arc<dyn PushedRequests>>,
     resource_owners: Option<Arc<dyn ResourceOwners>>,
     jwt_ids: Option<Arc<dyn JwtIds>>,
     signing_keys: Option<SigningKeys>,
@@ -56,12 +57,15 @@ pub struct AuthorizationServerBuilder {
     refresh_grace: Duration,
     authorization_code_lifetime: Duration,
     device_code_lifetime: Duration,
+    pushed_request_lifetime: Duration,
+    require_pushed: bool,
     device_poll_interval: Duration,
     verification_uri: Option<String>,
     authorization_endpoint: Option<String>,
     basic_encoding: BasicEncoding,
     secret_cost: SecretCost,
     throttle: (u32, Duration),
+    introspection_throttle: (u32, Duration),
     max_body: usize,
     max_parameters: usize,
     body_timeout: Duration,
@@ -87,6 +91,7 @@ impl AuthorizationServerBuilder {
             access_tokens: None,
             authorization_codes: None,
             device_codes: None,
+            pushed_requests: None,
             resource_owners: None,
             jwt_ids: None,
             signing_keys: None,
@@ -107,12 +112,15 @@ impl AuthorizationServerBuilder {
             refresh_grace: Duration::ZERO,
             authorization_code_lifetime: MINUTE,
             device_code_lifetime: 30 * MINUTE,
+            pushed_request_lifetime: 5 * MINUTE,
+            require_pushed: false,
             device_poll_interval: Duration::from_secs(5),
             verification_uri: None,
             authorization_endpoint: None,
             basic_encoding: BasicEncoding::default(),
             secret_cost: SecretCost::default(),
             throttle: (20, MINUTE),
+            introspection_throttle: (6_000, MINUTE),
             max_body: 64 * 1024,
             max_parameters: 100,
             body_timeout: Duration::from_secs(10),
@@ -128,7 +136,9 @@ impl AuthorizationServerBuilder {
         authorization_codes: Arc<dyn AuthorizationCodes> => Some(authorization_codes);
         /// Where device codes are kept.
         device_codes: Arc<dyn DeviceCodes> => Some(device_codes);
-        /// The people of the password grant, and what userinfo tells about them.
+        /// Where pushed authorization requests are kept.
+        pushed_requests: Arc<dyn PushedRequests> => Some(pushed_requests);
+        /// The people of the password grant and the login page, and what userinfo tells about them.
         resource_owners: Arc<dyn ResourceOwners> => Some(resource_owners);
         /// Where the ids of used client assertions and DPoP proofs are kept.
         jwt_ids: Arc<dyn JwtIds> => Some(jwt_ids);
@@ -177,6 +187,9 @@ impl AuthorizationServerBuilder {
         authorization_code_lifetime: Duration => authorization_code_lifetime;
         /// How long device codes live; 30 minutes by default.
         device_code_lifetime: Duration => device_code_lifetime;
+        /// How long pushed authorization requests live, the person's time for the decision
+        /// included; 5 minutes by default, at most 10.
+        pushed_request_lifetime: Duration => pushed_request_lifetime;
         /// The least time between two polls of a device; 5 seconds by default.
         device_poll_interval: Duration => device_poll_interval;
         /// How clients write a Basic header; form-encoded by default.
@@ -229,6 +242,21 @@ impl AuthorizationServerBuilder {
         self
     }
 
+    /// After so many answers about tokens that are not active within `window`, a client that
+    /// introspects is answered with 429 until the window ends (RFC 7662 §4). Its own users can
+    /// bring that about with bad tokens, so it is generous: 6 000 in 60 seconds by default.
+    pub fn introspection_throttle(mut self, misses: u32, window: Duration) -> Self {
+        self.introspection_throttle = (misses, window);
+        self
+    }
+
+    /// Whether all clients must push their authorization requests (RFC 9126 §5); false by
+    /// default.
+    pub fn require_pushed_authorization_requests(mut self, require: bool) -> Self {
+        self.require_pushed = require;
+        self
+    }
+
     /// Makes the server.
     ///
     /// # Errors
@@ -262,12 +290,18 @@ impl AuthorizationServerBuilder {
                 whole(self.device_code_lifetime, DAY),
             ),
             (
+                "the lifetime of pushed requests",
+                whole(self.pushed_request_lifetime, 10 * MINUTE),
+            ),
+            (
                 "the interval of devices",
                 whole(self.device_poll_interval, self.device_code_lifetime),
             ),
             (
                 "the throttle",
-                self.throttle.0 > 0 && self.throttle.1 <= DAY,
+                [self.throttle, self.introspection_throttle]
+                    .iter()
+                    .all(|(failures, window)| *failures > 0 && *window <= DAY),
             ),
             (
                 "a resource",
@@ -282,7 +316,7 @@ impl AuthorizationServerBuilder {
             Some(owners) => owners,
             None => Arc::new(MemoryResourceOwners::new(self.secret_cost)?),
         };
-        let (failures, window) = self.throttle;
+        let throttle = |(failures, window)| Throttle::new(failures, window);
         let verification_uri = self.verification_uri;
         Ok(AuthorizationServer(Arc::new(Settings {
             clients: self
@@ -297,6 +331,9 @@ impl AuthorizationServerBuilder {
             device_codes: self
                 .device_codes
                 .unwrap_or_else(|| Arc::new(MemoryDeviceCodes::new())),
+            pushed_requests: self
+                .pushed_requests
+                .unwrap_or_else(|| Arc::new(MemoryPushedRequests::new())),
             resource_owners,
             jwt_ids: self
                 .jwt_ids
@@ -319,12 +356,15 @@ impl AuthorizationServerBuilder {
             refresh_grace: self.refresh_grace,
             authorization_code_lifetime: self.authorization_code_lifetime,
             device_code_lifetime: self.device_code_lifetime,
+            pushed_request_lifetime: self.pushed_request_lifetime,
+            require_pushed: self.require_pushed,
             device_poll_interval: self.device_poll_interval,
             verification_uri: verification_uri
                 .unwrap_or_else(|| format!("{}/device", self.issuer.trim_end_matches('/'))),
             authorization_endpoint: self.authorization_endpoint,
             basic_encoding: self.basic_encoding,
-            throttle: Throttle::new(failures, window),
+            throttle: throttle(self.throttle),
+            introspection_throttle: throttle(self.introspection_throttle),
             verifier: Verifier::new(self.secret_cost)?,
             max_body: self.max_body,
             max_parameters: self.max_parameters,

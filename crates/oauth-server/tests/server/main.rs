@@ -15,12 +15,14 @@ mod contexts;
 mod device_code;
 #[cfg(feature = "jwt")]
 mod dpop;
+mod guessing;
 #[cfg(feature = "jwt")]
 mod jws;
 #[cfg(feature = "jwt")]
 mod openid;
 mod password;
 mod protected_resource;
+mod pushed;
 mod refresh_limits;
 mod refresh_token;
 mod resource_indicators;
