@@ -74,6 +74,7 @@ enum AllowedScopes {
 
 struct Settings {
     id: String,
+    name: Option<String>,
     secrets: Vec<(SecretHash, Option<SystemTime>)>,
     method: Option<ClientAuthenticationMethod>,
     jwks: Option<Jwks>,
@@ -112,6 +113,11 @@ impl Client {
     /// Its id.
     pub fn id(&self) -> &str {
         &self.0.id
+    }
+
+    /// What people know it as; its id if it has no name.
+    pub fn name(&self) -> &str {
+        self.0.name.as_deref().unwrap_or(&self.0.id)
     }
 
     /// Whether it has neither secret nor keys (RFC 6749 §2.1).

@@ -206,6 +206,20 @@ impl AuthorizationServer {
         }
     }
 
+    /// What is known about each of these scopes, for a page that asks for consent.
+    ///
+    /// # Errors
+    ///
+    /// When a context fails.
+    pub async fn scope_records(&self, scope: &Scope) -> Result<Vec<ScopeRecord>, ContextError> {
+        let known = self.known_scopes().await?.unwrap_or_default();
+        let record = |name: &str| {
+            let found = known.iter().find(|record| record.name == name);
+            found.cloned().unwrap_or_else(|| ScopeRecord::unknown(name))
+        };
+        Ok(scope.iter().map(record).collect())
+    }
+
     pub(crate) async fn known_scopes(&self) -> Result<Option<Vec<ScopeRecord>>, ContextError> {
         match self.scopes() {
             Some(scopes) => scopes.all().await.map(Some),
@@ -265,6 +279,10 @@ impl AuthorizationServer {
         removed += self.authorization_codes().purge(now, limit).await?;
         removed += self.device_codes().purge(now, limit).await?;
         removed += self.pushed_requests().purge(now, limit).await?;
+        #[cfg(feature = "pages")]
+        if let Some(settings) = self.page_settings() {
+            removed += settings.sessions.purge(now, limit).await?;
+        }
         Ok(removed)
     }
 

@@ -15,6 +15,8 @@ mod issue;
 mod jose;
 pub mod memory;
 mod metadata;
+#[cfg(feature = "pages")]
+pub mod pages;
 mod parameters;
 mod pkce;
 mod protected_resource;

@@ -17,6 +17,8 @@ pub use access_tokens::MemoryAccessTokens;
 pub use authorization_codes::MemoryAuthorizationCodes;
 pub use clients::MemoryClients;
 pub use device_codes::MemoryDeviceCodes;
+#[cfg(feature = "pages")]
+pub(crate) use expiring::Expiring;
 pub use jwt_ids::MemoryJwtIds;
 pub use pushed_requests::MemoryPushedRequests;
 pub use resource_owners::MemoryResourceOwners;
@@ -26,4 +28,4 @@ pub use scopes::MemoryScopes;
 const REMEMBERED: std::time::Duration = std::time::Duration::from_secs(600);
 
 /// How many ended records one issuance clears away: more than it adds, and quickly done.
-const BATCH: usize = 16;
+pub(crate) const BATCH: usize = 16;

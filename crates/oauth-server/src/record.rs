@@ -241,11 +241,19 @@ impl ScopeRecord {
             return Err(InvalidScope);
         }
         Ok(Self {
-            name,
             description: description.into(),
+            ..Self::unknown(&name)
+        })
+    }
+
+    /// One that nothing is known about but its name.
+    pub(crate) fn unknown(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            description: String::new(),
             default: false,
             consent: true,
-        })
+        }
     }
 
     /// Whether a client without default scopes of its own gets it when it asks for none.

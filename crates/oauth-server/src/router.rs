@@ -15,6 +15,8 @@ impl AuthorizationServer {
     /// `/userinfo` and `/.well-known/openid-configuration` (behind the path, OpenID Connect
     /// Discovery §4).
     ///
+    /// A server with `pages` has those in it, too.
+    ///
     /// Served with `into_make_service_with_connect_info::<SocketAddr>()`, failed authentications
     /// are counted by peer address; see [`Source`](crate::Source).
     pub fn into_router<A: Application + Clone>(self, application: A) -> Router {
@@ -52,6 +54,12 @@ impl AuthorizationServer {
         if self.supports(GrantType::DeviceCode) {
             let device = self.device_service(application);
             router = router.route_service(&format!("{path}/device_authorization"), device);
+        }
+        #[cfg(feature = "pages")]
+        if let Some(pages) = self.pages_service() {
+            for route in crate::pages::ROUTES {
+                router = router.route_service(&format!("{path}{route}"), pages.clone());
+            }
         }
         router
     }

@@ -65,6 +65,8 @@ struct Settings {
     max_body: usize,
     max_parameters: usize,
     body_timeout: Duration,
+    #[cfg(feature = "pages")]
+    pages: Option<crate::pages::PageSettings>,
 }
 
 impl AuthorizationServer {
@@ -245,6 +247,11 @@ impl AuthorizationServer {
 
     pub(crate) fn max_parameters(&self) -> usize {
         self.0.max_parameters
+    }
+
+    #[cfg(feature = "pages")]
+    pub(crate) fn page_settings(&self) -> Option<&crate::pages::PageSettings> {
+        self.0.pages.as_ref()
     }
 
     pub(crate) fn body_timeout(&self) -> Duration {

@@ -31,7 +31,7 @@ use crate::{
     guard,
 };
 
-type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 type Run = dyn Fn(AuthorizationServer, Request<Bytes>) -> BoxFuture<Response<Bytes>> + Send + Sync;
 
 /// One endpoint as a tower service; it reads the body within the server's limits. It never fails:
@@ -128,7 +128,7 @@ impl AuthorizationServer {
 }
 
 impl EndpointService {
-    fn new(
+    pub(crate) fn new(
         server: &AuthorizationServer,
         run: impl Fn(AuthorizationServer, Request<Bytes>) -> BoxFuture<Response<Bytes>>
         + Send

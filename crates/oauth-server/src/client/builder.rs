@@ -52,6 +52,7 @@ impl ClientBuilder {
             default_scopes: Vec::new(),
             settings: Settings {
                 id,
+                name: None,
                 secrets: Vec::new(),
                 method: None,
                 jwks: None,
@@ -81,6 +82,12 @@ impl ClientBuilder {
                 disabled: false,
             },
         }
+    }
+
+    /// What people are shown as its name.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.settings.name = Some(name.into());
+        self
     }
 
     /// Adds a secret that somebody chose, of 16 to 512 bytes. Two of them (one that has ended

@@ -201,9 +201,19 @@ impl AuthorizationServer {
         request.redirect.clone().error(error)
     }
 
+    /// [`deny`](Self::deny) that also ends a pushed request.
+    #[cfg(feature = "pages")]
+    pub(crate) async fn refuse(
+        &self,
+        request: &AuthorizationRequest,
+    ) -> Result<AuthorizeError, OAuthError> {
+        self.consume_pushed(request.pushed.as_ref()).await?;
+        Ok(self.deny(request))
+    }
+
     fn authorization_parameters(&self, request: &Request<Bytes>) -> Result<Parameters, OAuthError> {
         match *request.method() {
-            Method::GET => {
+            Method::GET | Method::HEAD => {
                 let query = request.uri().query().unwrap_or_default();
                 if query.len() > self.max_body() {
                     return Err(OAuthError::invalid_request("the query is too long"));

@@ -8,7 +8,7 @@ use std::{
 };
 
 #[derive(Debug)]
-pub(super) struct Expiring<K, V> {
+pub(crate) struct Expiring<K, V> {
     entries: HashMap<K, (SystemTime, V)>,
     ends: BTreeSet<(SystemTime, K)>,
 }
@@ -23,24 +23,24 @@ impl<K, V> Default for Expiring<K, V> {
 }
 
 impl<K: Clone + Eq + Hash + Ord, V> Expiring<K, V> {
-    pub(super) fn insert(&mut self, key: K, end: SystemTime, value: V) {
+    pub(crate) fn insert(&mut self, key: K, end: SystemTime, value: V) {
         self.remove(&key);
         self.ends.insert((end, key.clone()));
         self.entries.insert(key, (end, value));
     }
 
-    pub(super) fn get<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> Option<&V>
+    pub(crate) fn get<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> Option<&V>
     where
         K: Borrow<Q>,
     {
         self.entries.get(key).map(|(_, value)| value)
     }
 
-    pub(super) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+    pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
         self.entries.get_mut(key).map(|(_, value)| value)
     }
 
-    pub(super) fn remove(&mut self, key: &K) -> Option<V> {
+    pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
         let (end, value) = self.entries.remove(key)?;
         self.ends.remove(&(end, key.clone()));
         Some(value)
@@ -50,12 +50,12 @@ impl<K: Clone + Eq + Hash + Ord, V> Expiring<K, V> {
         self.entries.len()
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         self.entries.iter().map(|(key, (_, value))| (key, value))
     }
 
     /// Takes out at most `limit` entries that ended by `now`, the oldest first.
-    pub(super) fn purge(&mut self, now: SystemTime, limit: usize) -> Vec<V> {
+    pub(crate) fn purge(&mut self, now: SystemTime, limit: usize) -> Vec<V> {
         let ended = self.ends.iter().take_while(|(end, _)| *end <= now);
         let keys: Vec<_> = ended.take(limit).map(|(_, key)| key.clone()).collect();
         keys.iter().filter_map(|key| self.remove(key)).collect()

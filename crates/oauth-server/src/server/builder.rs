@@ -69,6 +69,8 @@ pub struct AuthorizationServerBuilder {
     max_body: usize,
     max_parameters: usize,
     body_timeout: Duration,
+    #[cfg(feature = "pages")]
+    pages: Option<crate::pages::PageSettings>,
 }
 
 macro_rules! setters {
@@ -124,6 +126,8 @@ impl AuthorizationServerBuilder {
             max_body: 64 * 1024,
             max_parameters: 100,
             body_timeout: Duration::from_secs(10),
+            #[cfg(feature = "pages")]
+            pages: None,
         }
     }
 
@@ -257,6 +261,14 @@ impl AuthorizationServerBuilder {
         self
     }
 
+    /// Gives the server pages for login, consent and devices, and with them its own
+    /// authorization endpoint, `/authorize` behind the issuer.
+    #[cfg(feature = "pages")]
+    pub fn pages(mut self, settings: crate::pages::PageSettings) -> Self {
+        self.pages = Some(settings);
+        self
+    }
+
     /// Makes the server.
     ///
     /// # Errors
@@ -293,6 +305,13 @@ impl AuthorizationServerBuilder {
                 "the lifetime of pushed requests",
                 whole(self.pushed_request_lifetime, 10 * MINUTE),
             ),
+            #[cfg(feature = "pages")]
+            (
+                "the lifetime of sessions",
+                self.pages
+                    .as_ref()
+                    .is_none_or(|pages| whole(pages.session_lifetime, 30 * DAY)),
+            ),
             (
                 "the interval of devices",
                 whole(self.device_poll_interval, self.device_code_lifetime),
@@ -316,6 +335,13 @@ impl AuthorizationServerBuilder {
             Some(owners) => owners,
             None => Arc::new(MemoryResourceOwners::new(self.secret_cost)?),
         };
+        #[cfg(feature = "pages")]
+        let authorization_endpoint = self.authorization_endpoint.or_else(|| {
+            let own = || format!("{}/authorize", self.issuer.trim_end_matches('/'));
+            self.pages.is_some().then(own)
+        });
+        #[cfg(not(feature = "pages"))]
+        let authorization_endpoint = self.authorization_endpoint;
         let throttle = |(failures, window)| Throttle::new(failures, window);
         let verification_uri = self.verification_uri;
         Ok(AuthorizationServer(Arc::new(Settings {
@@ -361,7 +387,7 @@ impl AuthorizationServerBuilder {
             device_poll_interval: self.device_poll_interval,
             verification_uri: verification_uri
                 .unwrap_or_else(|| format!("{}/device", self.issuer.trim_end_matches('/'))),
-            authorization_endpoint: self.authorization_endpoint,
+            authorization_endpoint,
             basic_encoding: self.basic_encoding,
             throttle: throttle(self.throttle),
             introspection_throttle: throttle(self.introspection_throttle),
@@ -369,6 +395,8 @@ impl AuthorizationServerBuilder {
             max_body: self.max_body,
             max_parameters: self.max_parameters,
             body_timeout: self.body_timeout,
+            #[cfg(feature = "pages")]
+            pages: self.pages,
             issuer: self.issuer,
         })))
     }

@@ -20,6 +20,8 @@ mod guessing;
 mod jws;
 #[cfg(feature = "jwt")]
 mod openid;
+#[cfg(feature = "pages")]
+mod pages;
 mod password;
 mod protected_resource;
 mod pushed;
