@@ -8,6 +8,7 @@ use std::{
 };
 
 use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{GrantType, Jwks, Scope, SecretHash, SigningAlgorithm, TokenFormat};
 
@@ -22,7 +23,8 @@ pub(crate) use builder::{
 pub(crate) use redirect::is_loopback;
 
 /// How a client shows who it is (RFC 6749 §2.3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ClientAuthenticationMethod {
     /// In the `Authorization` header: `client_secret_basic`.
@@ -36,7 +38,8 @@ pub enum ClientAuthenticationMethod {
 }
 
 /// What becomes of a refresh token that is used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RefreshRotation {
     /// A successor replaces it; its return revokes the whole grant (RFC 9700 §4.14.2).
@@ -49,6 +52,11 @@ pub enum RefreshRotation {
 }
 
 /// A registered client. Cheap to clone.
+///
+/// Serialized it is what a store keeps. Its secrets are in it as hashes, but for that of
+/// [`assertion_secret`](ClientBuilder::assertion_secret), which can be recovered: an HMAC needs it
+/// as it is. A token format of its own is not in it. Read from a store it is taken as it is; only
+/// [`ClientBuilder`] checks its values.
 ///
 /// ```
 /// use oauth_server::{Client, GrantType, SecretCost};
@@ -66,18 +74,21 @@ pub enum RefreshRotation {
 pub struct Client(Arc<Settings>);
 
 /// `Scopes::Any` exists for servers whose scopes cannot be listed, like those with an id inside.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 enum AllowedScopes {
     These(Scope),
     Any,
 }
 
+#[derive(Serialize, Deserialize)]
 struct Settings {
     id: String,
     name: Option<String>,
     secrets: Vec<(SecretHash, Option<SystemTime>)>,
     method: Option<ClientAuthenticationMethod>,
     jwks: Option<Jwks>,
+    #[serde(serialize_with = "exposed", deserialize_with = "secret", default)]
     assertion_secret: Option<SecretString>,
     assertion_algorithms: Vec<SigningAlgorithm>,
     grants: Vec<GrantType>,
@@ -88,6 +99,7 @@ struct Settings {
     require_pkce: bool,
     resources: Option<Vec<String>>,
     require_pushed: bool,
+    #[serde(skip)]
     token_format: Option<Arc<dyn TokenFormat>>,
     jwt_access_tokens: Option<bool>,
     dpop_bound_access_tokens: bool,
@@ -283,6 +295,18 @@ impl Settings {
     }
 }
 
+impl Serialize for Client {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Client {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Settings::deserialize(deserializer).map(|settings| Self(Arc::new(settings)))
+    }
+}
+
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
@@ -291,4 +315,15 @@ impl fmt::Debug for Client {
             .field("grants", &self.0.grants)
             .finish_non_exhaustive()
     }
+}
+
+fn exposed<S: Serializer>(secret: &Option<SecretString>, to: S) -> Result<S::Ok, S::Error> {
+    secret
+        .as_ref()
+        .map(ExposeSecret::expose_secret)
+        .serialize(to)
+}
+
+fn secret<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SecretString>, D::Error> {
+    Ok(Option::<String>::deserialize(from)?.map(SecretString::from))
 }

@@ -32,6 +32,8 @@ mod secret;
 mod server;
 mod service;
 mod signed;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub mod sql;
 mod throttle;
 mod token_format;
 

@@ -25,7 +25,7 @@ pub use resource_owners::MemoryResourceOwners;
 pub use scopes::MemoryScopes;
 
 /// How long codes are remembered past their end, so that a replay is still recognised.
-const REMEMBERED: std::time::Duration = std::time::Duration::from_secs(600);
+pub(crate) const REMEMBERED: std::time::Duration = std::time::Duration::from_secs(600);
 
 /// How many ended records one issuance clears away: more than it adds, and quickly done.
 pub(crate) const BATCH: usize = 16;

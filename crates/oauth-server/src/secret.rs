@@ -5,6 +5,7 @@ use std::{fmt, str::FromStr, sync::Arc};
 use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher, PasswordVerifier, Version};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
 
 use crate::{BuildError, OsRandom, Random};
 
@@ -95,7 +96,8 @@ impl GeneratedSecret {
 
 /// A hashed secret. As text it can be stored, and parsed again. It cannot be compared with `==`,
 /// as [`SecretDigest`] says.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum SecretHash {
     /// A chosen secret, as a PHC string.
     Argon2id(Arc<str>),
@@ -168,6 +170,20 @@ impl FromStr for SecretHash {
             true => Ok(Self::Argon2id(text.into())),
             false => Err(BuildError::SecretHash),
         }
+    }
+}
+
+impl From<SecretHash> for String {
+    fn from(hash: SecretHash) -> Self {
+        hash.to_string()
+    }
+}
+
+impl TryFrom<String> for SecretHash {
+    type Error = BuildError;
+
+    fn try_from(text: String) -> Result<Self, BuildError> {
+        text.parse()
     }
 }
 

@@ -2,17 +2,22 @@
 
 use std::{fmt, str::FromStr};
 
+use serde::{Deserialize, Serialize};
+
 use crate::BuildError;
 
 /// A signature algorithm with a public key (RFC 7518 §3.1, RFC 8037).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum SigningAlgorithm {
     /// `ES256`: ECDSA on P-256
+    #[serde(rename = "ES256")]
     Es256,
     /// `RS256`: RSASSA-PKCS1-v1_5, keys of 2048 bits and more
+    #[serde(rename = "RS256")]
     Rs256,
     /// `EdDSA`, on Ed25519
+    #[serde(rename = "EdDSA")]
     EdDsa,
 }
 

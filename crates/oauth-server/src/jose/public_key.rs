@@ -6,6 +6,7 @@ use jsonwebtoken::{
     DecodingKey,
     jwk::{AlgorithmParameters, EllipticCurve, Jwk, ThumbprintHash},
 };
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::SigningAlgorithm;
@@ -80,8 +81,12 @@ impl PublicKey {
 /// assert!(Jwks::from_json(&json!({ "keys": [{ "kty": "oct", "k": "c2VjcmV0" }] })).is_err());
 /// # Ok::<(), oauth_server::BuildError>(())
 /// ```
-#[derive(Clone)]
-pub struct Jwks(Vec<PublicKey>);
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(try_from = "Value", into = "Value")]
+pub struct Jwks {
+    keys: Vec<PublicKey>,
+    json: Value,
+}
 
 impl Jwks {
     /// Reads a JWK set of 1 to 20 keys.
@@ -94,19 +99,34 @@ impl Jwks {
         let keys: Option<Vec<_>> = keys
             .filter(|keys| (1..=MAX_KEYS).contains(&keys.len()))
             .and_then(|keys| keys.iter().map(PublicKey::read).collect());
-        keys.map(Self).ok_or(BuildError::Key)
+        let json = jwks.clone();
+        keys.map(|keys| Self { keys, json }).ok_or(BuildError::Key)
     }
 
     /// The key of this id, or without one the keys that may be meant.
     pub(crate) fn candidates(&self, id: Option<&str>) -> impl Iterator<Item = &PublicKey> {
         let meant = move |key: &&PublicKey| id.is_none() || key.id.as_deref() == id;
-        self.0.iter().filter(meant)
+        self.keys.iter().filter(meant)
+    }
+}
+
+impl TryFrom<Value> for Jwks {
+    type Error = BuildError;
+
+    fn try_from(jwks: Value) -> Result<Self, BuildError> {
+        Self::from_json(&jwks)
+    }
+}
+
+impl From<Jwks> for Value {
+    fn from(jwks: Jwks) -> Self {
+        jwks.json
     }
 }
 
 impl fmt::Debug for Jwks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let thumbprints = self.0.iter().map(PublicKey::thumbprint);
+        let thumbprints = self.keys.iter().map(PublicKey::thumbprint);
         f.debug_list().entries(thumbprints).finish()
     }
 }

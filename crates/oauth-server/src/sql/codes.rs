@@ -1,0 +1,165 @@
+//! What is good for one use: authorization codes, device codes, pushed requests.
+
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+
+use super::{SqlStore, Value, read, record, time};
+use crate::{
+    AuthorizationCodeRecord, AuthorizationCodes, ContextError, DeviceCodeRecord, DeviceCodes,
+    PushedRequestRecord, PushedRequests, TokenHash,
+    memory::{BATCH, REMEMBERED},
+};
+
+/// Of so many changes to one device code at once, the last still gets its turn.
+const TURNS: usize = 10_000;
+
+#[async_trait]
+impl AuthorizationCodes for SqlStore {
+    async fn insert(
+        &self,
+        code: AuthorizationCodeRecord,
+        now: SystemTime,
+    ) -> Result<(), ContextError> {
+        AuthorizationCodes::purge(self, now, BATCH).await?;
+        let sql = "INSERT INTO oauth_codes (hash, ends_at, record, consumed, dead) \
+                   VALUES ($1, $2, $3, 0, 0)";
+        let end = time(code.expires_at + REMEMBERED);
+        let params = vec![code.hash.to_string().into(), end, record(&code)?.into()];
+        self.run(sql, params).await.map(drop)
+    }
+
+    async fn get(&self, hash: &TokenHash) -> Result<Option<AuthorizationCodeRecord>, ContextError> {
+        let sql = "SELECT record, consumed, dead FROM oauth_codes WHERE hash = $1";
+        let rows = self.rows(sql, vec![hash.to_string().into()]).await?;
+        let Some([Value::Text(text), consumed, dead]) = rows.first().map(Vec::as_slice) else {
+            return Ok(None);
+        };
+        let mut code: AuthorizationCodeRecord = read(text)?;
+        code.consumed = *consumed != Value::Int(0);
+        if *dead != Value::Int(0) {
+            code.expires_at = SystemTime::UNIX_EPOCH;
+        }
+        Ok(Some(code))
+    }
+
+    async fn consume(&self, hash: &TokenHash) -> Result<bool, ContextError> {
+        let sql = "UPDATE oauth_codes SET consumed = 1 \
+                   WHERE hash = $1 AND consumed = 0 AND dead = 0";
+        if self.run(sql, vec![hash.to_string().into()]).await? > 0 {
+            return Ok(true);
+        }
+        // It came back: no release brings it to life again.
+        let sql = "UPDATE oauth_codes SET dead = 1 WHERE hash = $1 AND dead = 0";
+        self.run(sql, vec![hash.to_string().into()]).await?;
+        Ok(false)
+    }
+
+    async fn release(&self, hash: &TokenHash) -> Result<(), ContextError> {
+        let sql = "UPDATE oauth_codes SET consumed = 0 WHERE hash = $1 AND dead = 0";
+        self.run(sql, vec![hash.to_string().into()]).await.map(drop)
+    }
+
+    async fn purge(&self, now: SystemTime, limit: usize) -> Result<usize, ContextError> {
+        let sql = "DELETE FROM oauth_codes WHERE hash IN \
+                   (SELECT hash FROM oauth_codes WHERE ends_at <= $1 LIMIT $2)";
+        self.purged(sql, now, limit).await
+    }
+}
+
+#[async_trait]
+impl DeviceCodes for SqlStore {
+    async fn insert(&self, code: DeviceCodeRecord, now: SystemTime) -> Result<bool, ContextError> {
+        DeviceCodes::purge(self, now, BATCH).await?;
+        let sql = "INSERT INTO oauth_device_codes (hash, user_code, ends_at, record) \
+                   VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
+        let params = vec![
+            code.hash.to_string().into(),
+            code.user_code_hash.to_string().into(),
+            time(code.expires_at + REMEMBERED),
+            record(&code)?.into(),
+        ];
+        Ok(self.run(sql, params).await? > 0)
+    }
+
+    async fn find(&self, user_code: &TokenHash) -> Result<Option<DeviceCodeRecord>, ContextError> {
+        let sql = "SELECT record FROM oauth_device_codes WHERE user_code = $1";
+        self.one(sql, vec![user_code.to_string().into()]).await
+    }
+
+    /// Looks and then writes only over what it saw; otherwise it looks again.
+    async fn update(
+        &self,
+        device_code: &TokenHash,
+        change: &mut (dyn for<'r> FnMut(&'r mut DeviceCodeRecord) + Send),
+    ) -> Result<bool, ContextError> {
+        let hash = || Value::from(device_code.to_string());
+        for _ in 0..TURNS {
+            let look = "SELECT record FROM oauth_device_codes WHERE hash = $1";
+            let rows = self.rows(look, vec![hash()]).await?;
+            let Some([Value::Text(seen)]) = rows.first().map(Vec::as_slice) else {
+                return Ok(false);
+            };
+            let mut code = read(seen)?;
+            change(&mut code);
+            let changed = record(&code)?;
+            if changed == *seen {
+                return Ok(true);
+            }
+            let write = "UPDATE oauth_device_codes SET record = $2 WHERE hash = $1 AND record = $3";
+            let params = vec![hash(), changed.into(), seen.as_str().into()];
+            if self.run(write, params).await? > 0 {
+                return Ok(true);
+            }
+        }
+        Err(ContextError::new("too many changes to one device code"))
+    }
+
+    async fn purge(&self, now: SystemTime, limit: usize) -> Result<usize, ContextError> {
+        let sql = "DELETE FROM oauth_device_codes WHERE hash IN \
+                   (SELECT hash FROM oauth_device_codes WHERE ends_at <= $1 LIMIT $2)";
+        self.purged(sql, now, limit).await
+    }
+}
+
+#[async_trait]
+impl PushedRequests for SqlStore {
+    async fn insert(
+        &self,
+        request: PushedRequestRecord,
+        now: SystemTime,
+    ) -> Result<(), ContextError> {
+        PushedRequests::purge(self, now, BATCH).await?;
+        let sql = "INSERT INTO oauth_pushed_requests (hash, ends_at, record, consumed) \
+                   VALUES ($1, $2, $3, 0)";
+        let end = time(request.expires_at);
+        let params = vec![
+            request.hash.to_string().into(),
+            end,
+            record(&request)?.into(),
+        ];
+        self.run(sql, params).await.map(drop)
+    }
+
+    async fn get(&self, hash: &TokenHash) -> Result<Option<PushedRequestRecord>, ContextError> {
+        let sql = "SELECT record, consumed FROM oauth_pushed_requests WHERE hash = $1";
+        let rows = self.rows(sql, vec![hash.to_string().into()]).await?;
+        let Some([Value::Text(text), consumed]) = rows.first().map(Vec::as_slice) else {
+            return Ok(None);
+        };
+        let mut request: PushedRequestRecord = read(text)?;
+        request.consumed = *consumed != Value::Int(0);
+        Ok(Some(request))
+    }
+
+    async fn consume(&self, hash: &TokenHash) -> Result<bool, ContextError> {
+        let sql = "UPDATE oauth_pushed_requests SET consumed = 1 WHERE hash = $1 AND consumed = 0";
+        Ok(self.run(sql, vec![hash.to_string().into()]).await? > 0)
+    }
+
+    async fn purge(&self, now: SystemTime, limit: usize) -> Result<usize, ContextError> {
+        let sql = "DELETE FROM oauth_pushed_requests WHERE hash IN \
+                   (SELECT hash FROM oauth_pushed_requests WHERE ends_at <= $1 LIMIT $2)";
+        self.purged(sql, now, limit).await
+    }
+}

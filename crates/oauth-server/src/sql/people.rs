@@ -1,0 +1,110 @@
+//! Clients, scopes, and people with their passwords.
+
+use async_trait::async_trait;
+use secrecy::SecretString;
+
+use super::{SqlStore, Value, driver::Step, read};
+use crate::{
+    BuildError, Client, Clients, ContextError, ResourceOwners, ScopeRecord, Scopes, SecretHash,
+};
+
+#[async_trait]
+impl Clients for SqlStore {
+    async fn get(&self, client_id: &str) -> Result<Option<Client>, ContextError> {
+        let sql = "SELECT record FROM oauth_clients WHERE id = $1";
+        self.one(sql, vec![client_id.into()]).await
+    }
+}
+
+#[async_trait]
+impl Scopes for SqlStore {
+    async fn all(&self) -> Result<Vec<ScopeRecord>, ContextError> {
+        let sql = "SELECT record FROM oauth_scopes ORDER BY name";
+        let rows = self.rows(sql, Vec::new()).await?;
+        let texts = rows.iter().filter_map(|row| match row.as_slice() {
+            [Value::Text(text)] => Some(text),
+            _ => None,
+        });
+        texts.map(|text| read(text)).collect()
+    }
+}
+
+impl SqlStore {
+    /// Adds a person, or replaces the one with this user name. The password is hashed on a
+    /// blocking thread.
+    ///
+    /// # Errors
+    ///
+    /// When the password is empty or longer than 512 bytes, or the database cannot answer.
+    pub async fn insert_resource_owner(
+        &self,
+        username: &str,
+        subject: &str,
+        password: &SecretString,
+    ) -> Result<(), BuildError> {
+        use secrecy::ExposeSecret;
+        let (password, cost) = (password.clone(), self.cost);
+        let hash =
+            tokio::task::spawn_blocking(move || SecretHash::chosen(password.expose_secret(), cost));
+        let stopped = |error| ContextError::new("hashing failed").with_source(error);
+        let hash = hash.await.map_err(stopped)??;
+        let insert = "INSERT INTO oauth_resource_owners (username, subject, password) \
+                      VALUES ($1, $2, $3) ON CONFLICT (username) \
+                      DO UPDATE SET subject = excluded.subject, password = excluded.password";
+        let back = "DELETE FROM oauth_removed_subjects WHERE subject = $1";
+        let params = vec![username.into(), subject.into(), hash.to_string().into()];
+        let steps = vec![
+            Step::new(insert, params),
+            Step::new(back, vec![subject.into()]),
+        ];
+        self.driver.transact(steps).await?;
+        Ok(())
+    }
+
+    /// Removes a person; their grants cannot be refreshed any more. False if there is none.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot answer.
+    pub async fn remove_resource_owner(&self, username: &str) -> Result<bool, ContextError> {
+        let remember = "INSERT INTO oauth_removed_subjects (subject) \
+                        SELECT subject FROM oauth_resource_owners WHERE username = $1 \
+                        ON CONFLICT (subject) DO NOTHING";
+        let remove = "DELETE FROM oauth_resource_owners WHERE username = $1";
+        let steps = vec![
+            Step::new(remember, vec![username.into()]),
+            Step::required(remove, vec![username.into()]),
+        ];
+        Ok(self.driver.transact(steps).await?.is_some())
+    }
+}
+
+#[async_trait]
+impl ResourceOwners for SqlStore {
+    async fn authenticate(
+        &self,
+        username: &str,
+        password: &SecretString,
+    ) -> Result<Option<String>, ContextError> {
+        let sql = "SELECT subject, password FROM oauth_resource_owners WHERE username = $1";
+        let rows = self.rows(sql, vec![username.into()]).await?;
+        let (subject, hash) = match rows.first().map(Vec::as_slice) {
+            Some([Value::Text(subject), Value::Text(hash)]) => {
+                let hash = hash.parse::<SecretHash>();
+                let hash = hash.map_err(|_| ContextError::new("a stored hash cannot be read"))?;
+                (Some(subject.clone()), Some(hash))
+            }
+            _ => (None, None),
+        };
+        let fits = self
+            .verifier
+            .verify_password(password, hash.as_ref())
+            .await?;
+        Ok(subject.filter(|_| fits))
+    }
+
+    async fn is_active(&self, subject: &str) -> Result<bool, ContextError> {
+        let sql = "SELECT subject FROM oauth_removed_subjects WHERE subject = $1";
+        Ok(self.rows(sql, vec![subject.into()]).await?.is_empty())
+    }
+}

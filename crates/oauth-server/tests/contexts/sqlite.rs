@@ -1,0 +1,103 @@
+//! SQLite, in a file of its own.
+
+use std::path::PathBuf;
+
+use oauth_server::{TokenHash, sql::SqlStore};
+
+use crate::{TRIALS, of, records, suite};
+
+/// A folder that is gone at the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let name = format!("oauth-server-{name}-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn sqlite() {
+    let folder = Folder::new("sqlite");
+    let store = SqlStore::sqlite(folder.0.join("oauth.db")).await.unwrap();
+    suite::run(&of(store).await, TRIALS).await;
+}
+
+#[tokio::test]
+async fn what_is_stored_outlives_the_process_and_holds_no_token() {
+    let folder = Folder::new("restart");
+    let path = folder.0.join("oauth.db");
+    let token = records::access("the token itself", "g", "app", "p");
+    {
+        let contexts = of(SqlStore::sqlite(&path).await.unwrap()).await;
+        contexts.tokens.insert(token.clone(), None).await.unwrap();
+        contexts
+            .codes
+            .insert(records::code("the code itself"), records::end())
+            .await
+            .unwrap();
+        assert!(
+            contexts
+                .codes
+                .consume(&TokenHash::of("the code itself"))
+                .await
+                .unwrap()
+        );
+    }
+    let contexts = of(SqlStore::sqlite(&path).await.unwrap()).await;
+    assert!(contexts.tokens.get(&token.hash).await.unwrap().is_some());
+    assert!(
+        !contexts
+            .codes
+            .consume(&TokenHash::of("the code itself"))
+            .await
+            .unwrap()
+    );
+    for file in std::fs::read_dir(&folder.0).unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        for secret in [
+            "the token itself",
+            "the code itself",
+            "her pass phrase",
+            "a long and",
+        ] {
+            let found = bytes
+                .windows(secret.len())
+                .any(|part| part == secret.as_bytes());
+            assert!(!found, "{secret}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_servers_share_a_file_and_another_version_is_refused() {
+    let folder = Folder::new("shared");
+    let path = folder.0.join("oauth.db");
+    let (one, other) = tokio::join!(SqlStore::sqlite(&path), SqlStore::sqlite(&path));
+    let (one, other) = (of(one.unwrap()).await, of(other.unwrap()).await);
+    one.codes
+        .insert(records::code("shared"), records::end())
+        .await
+        .unwrap();
+    let hash = TokenHash::of("shared");
+    let (first, second) = tokio::join!(one.codes.consume(&hash), other.codes.consume(&hash));
+    assert_ne!(first.unwrap(), second.unwrap());
+
+    let newer = rusqlite::Connection::open(&path).unwrap();
+    newer
+        .execute("UPDATE oauth_version SET version = 99", [])
+        .unwrap();
+    assert!(SqlStore::sqlite(&path).await.is_err());
+    assert!(
+        SqlStore::sqlite(folder.0.clone()).await.is_err(),
+        "a folder"
+    );
+}
