@@ -63,6 +63,9 @@ use driver::{Driver, Step, Value};
 pub use tokio_postgres;
 
 /// All contexts of a server in one database. Cheap to clone; clones share their connections.
+///
+/// It takes as many device codes and pushed requests as are started: where strangers may start
+/// them, as with public clients, limit those endpoints per source in front of the server.
 #[derive(Clone)]
 pub struct SqlStore {
     driver: Arc<dyn Driver>,

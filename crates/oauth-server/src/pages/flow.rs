@@ -4,6 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header::SET_COOKIE};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use secrecy::SecretString;
 use url::Url;
 
@@ -27,6 +28,9 @@ pub(crate) const ROUTES: [&str; 6] = [
     "/device/confirm",
     "/logout",
 ];
+
+/// What a form may hold as it is, and an address may not.
+const UNSAFE: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>');
 
 type Answer = Result<Response<Bytes>, OAuthError>;
 
@@ -110,7 +114,7 @@ impl Visit {
             Method::POST => std::str::from_utf8(self.request.body()).unwrap_or_default(),
             _ => self.request.uri().query().unwrap_or_default(),
         };
-        let text = text.to_owned();
+        let text = utf8_percent_encode(text, UNSAFE).to_string();
         let authorization = match self.server.preauthorize(&self.request).await {
             Ok(authorization) => authorization,
             Err(error) => return refused(error),

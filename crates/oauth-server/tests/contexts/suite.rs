@@ -59,6 +59,7 @@ pub(crate) async fn run(contexts: &Contexts, trials: usize) {
     tokens_live_and_die_with_their_grant(contexts).await;
     a_refresh_token_rotates_once(contexts).await;
     families_die_by_client_and_by_person(contexts).await;
+    nothing_slips_through_a_revocation(contexts, trials).await;
     codes_come_and_go(contexts).await;
     devices_change_one_at_a_time(contexts).await;
     pushed_requests_are_used_once(contexts).await;
@@ -199,6 +200,48 @@ async fn families_die_by_client_and_by_person(contexts: &Contexts) {
     assert_eq!(live("two", "ben").await, (false, false));
     assert_eq!(tokens.revoke_access_tokens(Some("two")).await.unwrap(), 1);
     assert_eq!(live("two", "ann").await, (false, true));
+}
+
+/// Issued and revoked at the same moment, a token is dead afterwards, whoever came first.
+async fn nothing_slips_through_a_revocation(contexts: &Contexts, trials: usize) {
+    let mut all = Vec::new();
+    for trial in 0..trials * 3 {
+        let (name, person) = (format!("racing {trial}"), format!("racer {trial}"));
+        let first = access(&format!("{name} first"), &name, "app", &person);
+        contexts.tokens.insert(first.clone(), None).await.unwrap();
+        let start = Arc::new(tokio::sync::Barrier::new(5));
+        let mut racing = tokio::task::JoinSet::new();
+        let mut hashes = vec![first.hash];
+        for index in 0..4 {
+            let a = access(&format!("{name} {index}"), &name, "app", &person);
+            let r = refresh(&format!("{name} r {index}"), &name, "app", &person);
+            hashes.extend([a.hash, r.hash]);
+            let (tokens, start) = (contexts.tokens.clone(), start.clone());
+            racing.spawn(async move {
+                start.wait().await;
+                tokens.insert(a, Some(r)).await.unwrap();
+            });
+        }
+        let (tokens, start) = (contexts.tokens.clone(), start.clone());
+        racing.spawn(async move {
+            start.wait().await;
+            match trial % 2 {
+                0 => tokens.revoke_grant(&first.grant.id, end()).await.unwrap(),
+                _ => drop(
+                    tokens
+                        .revoke_grants(None, Some(&person), end())
+                        .await
+                        .unwrap(),
+                ),
+            }
+        });
+        racing.join_all().await;
+        all.extend(hashes);
+    }
+    for hash in all {
+        assert!(contexts.tokens.get(&hash).await.unwrap().is_none());
+        assert!(contexts.tokens.get_refresh(&hash).await.unwrap().is_none());
+    }
 }
 
 async fn codes_come_and_go(contexts: &Contexts) {

@@ -43,13 +43,8 @@ impl Browser {
     /// Sends the form of `page` with these fields filled in.
     async fn submit(&mut self, page: &Page, fields: &[(&str, &str)]) -> Page {
         let action = attribute(&page.html, "<form", "action").unwrap();
-        let mut body = form_urlencoded::Serializer::new(String::new());
-        for input in page.html.split("<input type=\"hidden\"").skip(1) {
-            let (name, value) = (attribute(input, "", "name"), attribute(input, "", "value"));
-            body.append_pair(&name.unwrap(), &value.unwrap());
-        }
-        body.extend_pairs(fields);
-        self.post(&action, body.finish()).await
+        let body = filled(page, fields);
+        self.post(&action, body).await
     }
 
     async fn post(&mut self, path: &str, body: String) -> Page {
@@ -264,7 +259,7 @@ async fn a_form_from_elsewhere_is_refused() {
         ("same-site", 403),
         ("cross-site", 403),
     ] {
-        let body = hidden(&own) + "&username=ada&password=her+pass+phrase";
+        let body = filled(&own, &fields);
         let request = Request::post("/login")
             .header("content-type", "application/x-www-form-urlencoded")
             .header("origin", "null")
@@ -289,13 +284,14 @@ fn token_of(page: &Page) -> String {
     attribute(rest, "", "value").unwrap()
 }
 
-fn hidden(page: &Page) -> String {
+/// The hidden fields of a page and these.
+fn filled(page: &Page, fields: &[(&str, &str)]) -> String {
     let mut body = form_urlencoded::Serializer::new(String::new());
     for input in page.html.split("<input type=\"hidden\"").skip(1) {
         let (name, value) = (attribute(input, "", "name"), attribute(input, "", "value"));
         body.append_pair(&name.unwrap(), &value.unwrap());
     }
-    body.finish()
+    body.extend_pairs(fields).finish()
 }
 
 #[tokio::test]
@@ -542,6 +538,26 @@ async fn what_cannot_be_answered_to_the_client_is_shown() {
         .get("/authorize?client_id=app&response_type=what")
         .await;
     assert!(refused.location().starts_with(CALLBACK));
+}
+
+/// OpenID Connect lets clients post their request (Core §3.1.2.1).
+#[tokio::test]
+async fn a_posted_request_is_kept_through_the_login() {
+    let world = world();
+    let mut browser = Browser::new(&world);
+    let request = authorize("app").replace("a%26b", "\u{e4}+<b>\"#");
+    let (_, body) = request.split_once('?').unwrap();
+    browser.origin = "https://app.example";
+    let login = browser.post("/authorize", body.to_owned()).await;
+    assert_eq!(login.title(), "Sign in");
+    browser.origin = "https://auth.example";
+    let consent = browser.login(&login).await;
+    let done = browser.submit(&consent, &[("decision", "allow")]).await;
+    let location = done.location();
+    let state = form_urlencoded::Serializer::new(String::new())
+        .append_pair("state", "\u{e4} <b>\"#")
+        .finish();
+    assert!(location.contains(&state), "{location}");
 }
 
 #[derive(Debug)]
