@@ -1,0 +1,110 @@
+//! The authorization endpoint: from a client's request over the person's consent to the answer.
+
+use bytes::Bytes;
+use http::{Method, Request, StatusCode};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use url::Url;
+
+use super::{Answer, Visit, account::Goal};
+use crate::{
+    AuthorizationRequest, AuthorizeError, OAuthError, Scope,
+    pages::{ConsentPage, headers::see_other},
+};
+
+/// What a form may hold as it is, and an address may not.
+const UNSAFE: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>');
+
+impl Visit {
+    pub(super) async fn authorize(&mut self) -> Answer {
+        let text = match *self.request.method() {
+            Method::POST => std::str::from_utf8(self.request.body()).unwrap_or_default(),
+            _ => self.request.uri().query().unwrap_or_default(),
+        };
+        let text = utf8_percent_encode(text, UNSAFE).to_string();
+        let authorization = match self.server.preauthorize(&self.request).await {
+            Ok(authorization) => authorization,
+            Err(error) => return refused(error),
+        };
+        let Some(session) = self.session().await? else {
+            return self.login_page(Goal::Authorize, &text, Some(&authorization), None, "");
+        };
+        let scopes = self.server.scope_records(authorization.scope()).await?;
+        let client = authorization.client();
+        let harmless = !scopes.is_empty() && scopes.iter().all(|scope| !scope.consent);
+        let remembered = session.consents.get(client.id());
+        let remembered = remembered.is_some_and(|it| authorization.scope().is_subset(it));
+        if !client.is_public() && (harmless || remembered) {
+            return self.grant(&authorization, &session.subject).await;
+        }
+        let page = ConsentPage {
+            nonce: self.nonce()?,
+            form: self.form("/consent", &[("request", &text)])?,
+            client: client.name().to_owned(),
+            subject: session.subject,
+            destination: destination(authorization.redirect_uri()),
+            scopes,
+        };
+        let html = self.settings.pages.consent(&page);
+        Ok(self.page(
+            StatusCode::OK,
+            html,
+            &page.nonce,
+            Some(authorization.redirect_uri()),
+        ))
+    }
+
+    pub(super) async fn consent(&mut self) -> Answer {
+        let form = self.checked_form()?;
+        let text = form.get("request").unwrap_or_default();
+        let authorization = match self.again(text).await? {
+            Ok(authorization) => authorization,
+            Err(error) => return refused(error),
+        };
+        let Some(mut session) = self.session().await? else {
+            return self.login_page(Goal::Authorize, text, Some(&authorization), None, "");
+        };
+        if form.get("decision") != Some("allow") {
+            let denied = self.server.refuse(&authorization).await?;
+            return refused(denied);
+        }
+        if self.settings.remember_consent {
+            let client = authorization.client().id().to_owned();
+            let known = session.consents.entry(client).or_default();
+            *known = Scope::of(known.iter().chain(authorization.scope().iter()));
+            self.settings.sessions.replace(session.clone()).await?;
+        }
+        self.grant(&authorization, &session.subject).await
+    }
+
+    async fn grant(&self, authorization: &AuthorizationRequest, subject: &str) -> Answer {
+        match self.server.authorize(authorization, subject).await {
+            Ok(granted) => see_other(granted.location()),
+            Err(error) => refused(error),
+        }
+    }
+
+    /// The authorization request that a form carries along, judged again from the beginning.
+    pub(super) async fn again(
+        &self,
+        text: &str,
+    ) -> Result<Result<AuthorizationRequest, AuthorizeError>, OAuthError> {
+        let request = Request::get(format!("/authorize?{text}")).body(Bytes::new());
+        let malformed = |_| OAuthError::invalid_request("the form is malformed");
+        Ok(self.server.preauthorize(&request.map_err(malformed)?).await)
+    }
+}
+
+fn refused(error: AuthorizeError) -> Answer {
+    match error {
+        AuthorizeError::Page(error) => Err(error),
+        AuthorizeError::Redirect { location, .. } => see_other(&location),
+    }
+}
+
+/// What a person can recognise of a redirect URI.
+fn destination(redirect_uri: &str) -> String {
+    let url = Url::parse(redirect_uri).ok();
+    let host = url.as_ref().and_then(Url::host_str).map(str::to_owned);
+    host.or_else(|| url.map(|url| format!("an application on this device ({})", url.scheme())))
+        .unwrap_or_default()
+}
