@@ -548,9 +548,14 @@ async fn a_posted_request_is_kept_through_the_login() {
     let request = authorize("app").replace("a%26b", "\u{e4}+<b>\"#");
     let (_, body) = request.split_once('?').unwrap();
     browser.origin = "https://app.example";
-    let login = browser.post("/authorize", body.to_owned()).await;
-    assert_eq!(login.title(), "Sign in");
+    let moved = browser.post("/authorize", body.to_owned()).await;
+    assert!(
+        browser.cookies.is_empty(),
+        "it did not see those of the browser"
+    );
     browser.origin = "https://auth.example";
+    let login = browser.get(&moved.location()).await;
+    assert_eq!(login.title(), "Sign in");
     let consent = browser.login(&login).await;
     let done = browser.submit(&consent, &[("decision", "allow")]).await;
     let location = done.location();

@@ -16,11 +16,10 @@ const UNSAFE: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(
 
 impl Visit {
     pub(super) async fn authorize(&mut self) -> Answer {
-        let text = match *self.request.method() {
-            Method::POST => std::str::from_utf8(self.request.body()).unwrap_or_default(),
-            _ => self.request.uri().query().unwrap_or_default(),
-        };
-        let text = utf8_percent_encode(text, UNSAFE).to_string();
+        if *self.request.method() == Method::POST {
+            return self.posted();
+        }
+        let text = self.request.uri().query().unwrap_or_default().to_owned();
         let authorization = match self.server.preauthorize(&self.request).await {
             Ok(authorization) => authorization,
             Err(error) => return refused(error),
@@ -51,6 +50,15 @@ impl Visit {
             &page.nonce,
             Some(authorization.redirect_uri()),
         ))
+    }
+
+    /// A client's own form (OpenID Connect Core §3.1.2.1) brings no cookies along, because it is
+    /// from another site; the way on does.
+    fn posted(&self) -> Answer {
+        self.server.form(&self.request)?;
+        let body = std::str::from_utf8(self.request.body()).unwrap_or_default();
+        let query = utf8_percent_encode(body, UNSAFE);
+        see_other(&format!("{}?{query}", self.path("/authorize")))
     }
 
     pub(super) async fn consent(&mut self) -> Answer {
