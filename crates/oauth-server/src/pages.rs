@@ -92,8 +92,8 @@ page! {
         form: Form,
         /// The name of the client.
         client: String,
-        /// Who is signed in.
-        subject: String,
+        /// The name that the person signed in with.
+        username: String,
         /// The host or scheme that the answer goes to.
         destination: String,
         /// What the client asks for.
@@ -121,8 +121,8 @@ page! {
         form: Form,
         /// The name of the client.
         client: String,
-        /// Who is signed in.
-        subject: String,
+        /// The name that the person signed in with.
+        username: String,
         /// The code that the device shows.
         user_code: String,
         /// What the device asks for.

@@ -15,6 +15,8 @@ pub struct SessionRecord {
     pub hash: TokenHash,
     /// Who signed in.
     pub subject: String,
+    /// The name they did it with, which they recognise.
+    pub username: String,
     /// When.
     pub authenticated_at: SystemTime,
     /// When it ends.

@@ -318,7 +318,7 @@ async fn sessions_come_and_go(contexts: &Contexts) {
     let before = end() - Duration::from_secs(1);
     let record: SessionRecord = serde_json::from_value(serde_json::json!({
         "hash": TokenHash::of("session"), "subject": "person-1",
-        "authenticated_at": before, "expires_at": end(), "consents": {},
+        "username": "ada", "authenticated_at": before, "expires_at": end(), "consents": {},
     }))
     .unwrap();
     assert!(!sessions.replace(record.clone()).await.unwrap());

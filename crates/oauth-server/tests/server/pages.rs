@@ -191,6 +191,7 @@ async fn a_person_logs_in_consents_and_the_client_gets_a_token() {
     let consent = browser.login(&wrong).await;
     assert_eq!((consent.status, consent.title()), (200, "Allow app?"));
     assert_protected(&consent);
+    assert!(consent.html.contains("signed in as <strong>ada</strong>"));
     assert!(consent.html.contains("<li>read</li>") && consent.html.contains("app.example"));
     let done = browser.submit(&consent, &[("decision", "allow")]).await;
     let location = done.location();

@@ -68,6 +68,7 @@ impl Visit {
         let record = SessionRecord {
             hash: self.browser.begin(&self.server)?,
             subject,
+            username: username.to_owned(),
             authenticated_at: now,
             expires_at: later(now, self.settings.session_lifetime)?,
             consents: HashMap::new(),

@@ -39,7 +39,7 @@ impl Visit {
             nonce: self.nonce()?,
             form: self.form("/consent", &[("request", &text)])?,
             client: client.name().to_owned(),
-            subject: session.subject,
+            username: session.username,
             destination: destination(authorization.redirect_uri()),
             scopes,
         };

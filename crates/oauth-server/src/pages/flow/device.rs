@@ -34,7 +34,7 @@ impl Visit {
             nonce: self.nonce()?,
             form: self.form("/device/confirm", &[("user_code", user_code)])?,
             client: client.map_or_else(|| record.client_id().to_owned(), |it| it.name().to_owned()),
-            subject: session.subject,
+            username: session.username,
             user_code: user_code.to_owned(),
             scopes: self.server.scope_records(record.scope()).await?,
         };
