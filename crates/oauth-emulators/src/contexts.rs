@@ -269,11 +269,17 @@ impl<T: ResourceOwners> ResourceOwners for Reachable<T> {
 impl<T: JwtIds> JwtIds for Reachable<T> {
     async fn consume(
         &self,
+        client_id: &str,
         id: &TokenHash,
         until: SystemTime,
         now: SystemTime,
     ) -> Result<bool, ContextError> {
         reachable().await?;
-        self.inner.consume(id, until, now).await
+        self.inner.consume(client_id, id, until, now).await
+    }
+
+    async fn purge(&self, now: SystemTime, limit: usize) -> Result<usize, ContextError> {
+        reachable().await?;
+        self.inner.purge(now, limit).await
     }
 }

@@ -50,7 +50,7 @@ impl AuthorizationServer {
         let now = self.now();
         let jti = TokenHash::of(&format!("client assertion\0{id}\0{jti}"));
         let until = later(now, MAX_LIFE)?;
-        match self.jwt_ids().consume(&jti, until, now).await? {
+        match self.jwt_ids().consume(&id, &jti, until, now).await? {
             true => {
                 self.attempt_succeeded(&attempt);
                 Ok(client)

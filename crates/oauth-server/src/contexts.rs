@@ -288,17 +288,30 @@ pub trait Scopes: fmt::Debug + Send + Sync {
 #[async_trait]
 pub trait JwtIds: fmt::Debug + Send + Sync {
     /// Remembers an id until `until`; false if it is remembered already. Of any number of calls
-    /// at once with the same id exactly one gets true. What ended before `now` may be forgotten.
+    /// at once with the same id exactly one gets true. What ended by `now` may be forgotten.
+    /// Ids are different for different clients; `client_id` is for stores that hold each client
+    /// to a limit.
     ///
     /// # Errors
     ///
     /// When the store cannot answer.
     async fn consume(
         &self,
+        client_id: &str,
         id: &TokenHash,
         until: SystemTime,
         now: SystemTime,
     ) -> Result<bool, ContextError>;
+
+    /// Removes at most `limit` ids that ended by `now`, and says how many they were.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot answer.
+    async fn purge(&self, now: SystemTime, limit: usize) -> Result<usize, ContextError> {
+        let _ = (now, limit);
+        Ok(0)
+    }
 }
 
 /// The people whose passwords the password grant takes (RFC 6749 §4.3), and what is told about

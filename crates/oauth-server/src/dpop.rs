@@ -44,7 +44,9 @@ impl AuthorizationServer {
             access_token: None,
             nonce_required: self.needs_dpop_nonce(client),
         };
-        let jkt = self.dpop_proof(request.headers(), &expected).await?;
+        let jkt = self
+            .dpop_proof(request.headers(), &expected, client)
+            .await?;
         match jkt {
             None if client.dpop_bound_access_tokens() => Err(refused("the DPoP proof is missing")),
             jkt => Ok(jkt),
@@ -65,7 +67,9 @@ impl AuthorizationServer {
             access_token: Some(access_token),
             nonce_required: self.needs_dpop_nonce(client),
         };
-        let jkt = self.dpop_proof(request.headers(), &expected).await?;
+        let jkt = self
+            .dpop_proof(request.headers(), &expected, client)
+            .await?;
         jkt.ok_or_else(|| refused("the DPoP proof is missing"))
     }
 
@@ -78,6 +82,7 @@ impl AuthorizationServer {
         &self,
         headers: &HeaderMap,
         expected: &Expected<'_>,
+        client: &Client,
     ) -> Result<Option<String>, OAuthError> {
         let mut proofs = headers.get_all("dpop").iter();
         let proof = match (proofs.next(), proofs.next()) {
@@ -126,7 +131,7 @@ impl AuthorizationServer {
         let jkt = key.thumbprint();
         let id = TokenHash::of(&format!("dpop\0{jkt}\0{jti}"));
         let until = later(now, life)?;
-        match self.jwt_ids().consume(&id, until, now).await? {
+        match self.jwt_ids().consume(client.id(), &id, until, now).await? {
             true => Ok(Some(jkt.to_owned())),
             false => Err(refused("the DPoP proof was used already")),
         }

@@ -279,6 +279,7 @@ impl AuthorizationServer {
         removed += self.authorization_codes().purge(now, limit).await?;
         removed += self.device_codes().purge(now, limit).await?;
         removed += self.pushed_requests().purge(now, limit).await?;
+        removed += self.jwt_ids().purge(now, limit).await?;
         #[cfg(feature = "pages")]
         if let Some(settings) = self.page_settings() {
             removed += settings.sessions.purge(now, limit).await?;

@@ -211,6 +211,7 @@ impl AuthorizationServerBuilder {
             .authorization_codes(store.clone())
             .device_codes(store.clone())
             .pushed_requests(store.clone())
+            .jwt_ids(store.clone())
             .resource_owners(store)
     }
 }

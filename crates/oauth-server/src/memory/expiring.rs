@@ -46,10 +46,6 @@ impl<K: Clone + Eq + Hash + Ord, V> Expiring<K, V> {
         Some(value)
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.entries.len()
-    }
-
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         self.entries.iter().map(|(key, (_, value))| (key, value))
     }

@@ -1,6 +1,6 @@
 //! The ids of used JWTs in memory.
 
-use std::{sync::Mutex, time::SystemTime};
+use std::{collections::HashMap, sync::Mutex, time::SystemTime};
 
 use async_trait::async_trait;
 
@@ -10,10 +10,18 @@ use crate::{ContextError, JwtIds, TokenHash, guard::lock};
 /// As many as 80 a second for ten minutes and more; beyond that somebody fills the memory.
 const MAX: usize = 100_000;
 
-/// The ids of used JWTs in memory, at most 100 000; beyond that, requests with another one are
-/// answered with 503 until some have ended.
 #[derive(Debug, Default)]
-pub struct MemoryJwtIds(Mutex<Expiring<TokenHash, ()>>);
+struct Ids {
+    /// Each with the client that used it.
+    used: Expiring<TokenHash, String>,
+    /// How many are of each client.
+    counts: HashMap<String, usize>,
+}
+
+/// The ids of used JWTs in memory, at most 100 000 of one client. Beyond that, its requests with
+/// another one are answered with 503 until some have ended; those of other clients are not.
+#[derive(Debug, Default)]
+pub struct MemoryJwtIds(Mutex<Ids>);
 
 impl MemoryJwtIds {
     /// None yet.
@@ -26,20 +34,42 @@ impl MemoryJwtIds {
 impl JwtIds for MemoryJwtIds {
     async fn consume(
         &self,
+        client_id: &str,
         id: &TokenHash,
         until: SystemTime,
         now: SystemTime,
     ) -> Result<bool, ContextError> {
         let mut ids = lock(&self.0);
         ids.purge(now, BATCH);
-        if ids.get(id).is_some() {
+        if ids.used.get(id).is_some() {
             return Ok(false);
         }
-        if ids.len() >= MAX {
-            return Err(ContextError::new("too many JWTs are in use"));
+        let count = ids.counts.entry(client_id.to_owned()).or_default();
+        if *count >= MAX {
+            return Err(ContextError::new("too many JWTs of one client are in use"));
         }
-        ids.insert(*id, until, ());
+        *count += 1;
+        ids.used.insert(*id, until, client_id.to_owned());
         Ok(true)
+    }
+
+    async fn purge(&self, now: SystemTime, limit: usize) -> Result<usize, ContextError> {
+        Ok(lock(&self.0).purge(now, limit))
+    }
+}
+
+impl Ids {
+    fn purge(&mut self, now: SystemTime, limit: usize) -> usize {
+        let ended = self.used.purge(now, limit);
+        for client in &ended {
+            if let Some(count) = self.counts.get_mut(client) {
+                *count -= 1;
+                if *count == 0 {
+                    self.counts.remove(client);
+                }
+            }
+        }
+        ended.len()
     }
 }
 
@@ -50,28 +80,24 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn memory_is_bounded_and_freed() {
+    async fn memory_is_bounded_for_each_client_and_freed() {
         let ids = MemoryJwtIds::new();
         let now = SystemTime::UNIX_EPOCH;
         let end = now + Duration::from_secs(60);
-        let consume = async |index: usize, now| {
+        let consume = async |client: &str, index: usize, now| {
             let id = TokenHash::of(&index.to_string());
-            ids.consume(&id, end, now).await
+            ids.consume(client, &id, end, now).await
         };
         for index in 0..MAX {
-            assert!(consume(index, now).await.unwrap());
+            assert!(consume("flood", index, now).await.unwrap());
         }
-        assert!(!consume(0, now).await.unwrap());
-        assert!(consume(MAX, now).await.is_err());
-        assert!(consume(MAX, end).await.unwrap(), "some have ended");
-        for _ in 0..MAX / BATCH {
-            assert!(!consume(MAX, end).await.unwrap());
-            lock(&ids.0).insert(
-                TokenHash::of(&MAX.to_string()),
-                end + Duration::from_secs(60),
-                (),
-            );
-        }
-        assert!(lock(&ids.0).len() <= BATCH);
+        assert!(!consume("flood", 0, now).await.unwrap());
+        assert!(consume("flood", MAX, now).await.is_err());
+        assert!(consume("other", MAX, now).await.unwrap());
+        assert!(consume("flood", MAX + 1, end).await.unwrap(), "freed");
+        while ids.purge(end, 10_000).await.unwrap() > 0 {}
+        let ids = lock(&ids.0);
+        assert_eq!(ids.used.iter().count(), 0);
+        assert!(ids.counts.is_empty());
     }
 }

@@ -72,11 +72,14 @@ impl MemoryResourceOwners {
         lock(&self.owners).claims.insert(subject.into(), claims);
     }
 
-    /// Removes a person; their grants cannot be refreshed any more.
+    /// Removes a person and what is told about them; their grants cannot be refreshed any more.
     pub fn remove(&self, username: &str) -> bool {
         let mut owners = lock(&self.owners);
         let removed = owners.passwords.remove(username);
-        removed.is_some_and(|(subject, _)| owners.removed.insert(subject))
+        removed.is_some_and(|(subject, _)| {
+            owners.claims.remove(&subject);
+            owners.removed.insert(subject)
+        })
     }
 
     /// What is stored.

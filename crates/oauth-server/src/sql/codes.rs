@@ -1,4 +1,4 @@
-//! What is good for one use: authorization codes, device codes, pushed requests.
+//! What is good for one use: authorization codes, device codes, pushed requests, signed JWTs.
 
 use std::time::SystemTime;
 
@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::{SqlStore, Value, read, record, time};
 use crate::{
     AuthorizationCodeRecord, AuthorizationCodes, ContextError, DeviceCodeRecord, DeviceCodes,
-    PushedRequestRecord, PushedRequests, TokenHash,
+    JwtIds, PushedRequestRecord, PushedRequests, TokenHash,
     memory::{BATCH, REMEMBERED},
 };
 
@@ -160,6 +160,30 @@ impl PushedRequests for SqlStore {
     async fn purge(&self, now: SystemTime, limit: usize) -> Result<usize, ContextError> {
         let sql = "DELETE FROM oauth_pushed_requests WHERE hash IN \
                    (SELECT hash FROM oauth_pushed_requests WHERE ends_at <= $1 LIMIT $2)";
+        self.purged(sql, now, limit).await
+    }
+}
+
+#[async_trait]
+impl JwtIds for SqlStore {
+    async fn consume(
+        &self,
+        _: &str,
+        id: &TokenHash,
+        until: SystemTime,
+        now: SystemTime,
+    ) -> Result<bool, ContextError> {
+        JwtIds::purge(self, now, BATCH).await?;
+        let sql = "INSERT INTO oauth_jwt_ids (id, ends_at) VALUES ($1, $2) \
+                   ON CONFLICT (id) DO UPDATE SET ends_at = excluded.ends_at \
+                   WHERE oauth_jwt_ids.ends_at <= $3";
+        let params = vec![id.to_string().into(), time(until), time(now)];
+        Ok(self.run(sql, params).await? > 0)
+    }
+
+    async fn purge(&self, now: SystemTime, limit: usize) -> Result<usize, ContextError> {
+        let sql = "DELETE FROM oauth_jwt_ids WHERE id IN \
+                   (SELECT id FROM oauth_jwt_ids WHERE ends_at <= $1 LIMIT $2)";
         self.purged(sql, now, limit).await
     }
 }

@@ -2,10 +2,12 @@
 
 use async_trait::async_trait;
 use secrecy::SecretString;
+use serde_json::Map;
 
-use super::{SqlStore, Value, driver::Step, read};
+use super::{SqlStore, Value, driver::Step, read, record};
 use crate::{
-    BuildError, Client, Clients, ContextError, ResourceOwners, ScopeRecord, Scopes, SecretHash,
+    BuildError, Client, Clients, ContextError, ResourceOwners, Scope, ScopeRecord, Scopes,
+    SecretHash,
 };
 
 #[async_trait]
@@ -61,7 +63,24 @@ impl SqlStore {
         Ok(())
     }
 
-    /// Removes a person; their grants cannot be refreshed any more. False if there is none.
+    /// What the userinfo endpoint tells about a subject, as far as the scope goes.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot answer.
+    pub async fn set_claims(
+        &self,
+        subject: &str,
+        claims: &Map<String, serde_json::Value>,
+    ) -> Result<(), ContextError> {
+        let sql = "INSERT INTO oauth_claims (subject, claims) VALUES ($1, $2) \
+                   ON CONFLICT (subject) DO UPDATE SET claims = excluded.claims";
+        let params = vec![subject.into(), record(claims)?.into()];
+        self.run(sql, params).await.map(drop)
+    }
+
+    /// Removes a person and what is told about them; their grants cannot be refreshed any more.
+    /// False if there is none.
     ///
     /// # Errors
     ///
@@ -70,8 +89,11 @@ impl SqlStore {
         let remember = "INSERT INTO oauth_removed_subjects (subject) \
                         SELECT subject FROM oauth_resource_owners WHERE username = $1 \
                         ON CONFLICT (subject) DO NOTHING";
+        let forget = "DELETE FROM oauth_claims WHERE subject IN \
+                      (SELECT subject FROM oauth_resource_owners WHERE username = $1)";
         let remove = "DELETE FROM oauth_resource_owners WHERE username = $1";
         let steps = vec![
+            Step::new(forget, vec![username.into()]),
             Step::new(remember, vec![username.into()]),
             Step::required(remove, vec![username.into()]),
         ];
@@ -106,5 +128,17 @@ impl ResourceOwners for SqlStore {
     async fn is_active(&self, subject: &str) -> Result<bool, ContextError> {
         let sql = "SELECT subject FROM oauth_removed_subjects WHERE subject = $1";
         Ok(self.rows(sql, vec![subject.into()]).await?.is_empty())
+    }
+
+    async fn claims(
+        &self,
+        subject: &str,
+        _: &Scope,
+    ) -> Result<Map<String, serde_json::Value>, ContextError> {
+        let sql = "SELECT claims FROM oauth_claims WHERE subject = $1";
+        Ok(self
+            .one(sql, vec![subject.into()])
+            .await?
+            .unwrap_or_default())
     }
 }

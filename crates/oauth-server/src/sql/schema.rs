@@ -11,6 +11,7 @@ const VERSIONS: &[&[&str]] = &[&[
     "CREATE TABLE oauth_clients (id TEXT PRIMARY KEY, record TEXT NOT NULL)",
     "CREATE TABLE oauth_scopes (name TEXT PRIMARY KEY, record TEXT NOT NULL)",
     "CREATE TABLE oauth_resource_owners (username TEXT PRIMARY KEY, subject TEXT NOT NULL, password TEXT NOT NULL)",
+    "CREATE TABLE oauth_claims (subject TEXT PRIMARY KEY, claims TEXT NOT NULL)",
     "CREATE TABLE oauth_removed_subjects (subject TEXT PRIMARY KEY)",
     "CREATE TABLE oauth_access_tokens (hash TEXT PRIMARY KEY, grant_id TEXT NOT NULL, client_id TEXT NOT NULL, subject TEXT, ends_at BIGINT NOT NULL, record TEXT NOT NULL)",
     "CREATE INDEX oauth_access_tokens_grant ON oauth_access_tokens (grant_id)",
@@ -26,6 +27,8 @@ const VERSIONS: &[&[&str]] = &[&[
     "CREATE INDEX oauth_device_codes_end ON oauth_device_codes (ends_at)",
     "CREATE TABLE oauth_pushed_requests (hash TEXT PRIMARY KEY, ends_at BIGINT NOT NULL, record TEXT NOT NULL, consumed BIGINT NOT NULL)",
     "CREATE INDEX oauth_pushed_requests_end ON oauth_pushed_requests (ends_at)",
+    "CREATE TABLE oauth_jwt_ids (id TEXT PRIMARY KEY, ends_at BIGINT NOT NULL)",
+    "CREATE INDEX oauth_jwt_ids_end ON oauth_jwt_ids (ends_at)",
     "CREATE TABLE oauth_sessions (hash TEXT PRIMARY KEY, ends_at BIGINT NOT NULL, record TEXT NOT NULL)",
     "CREATE INDEX oauth_sessions_end ON oauth_sessions (ends_at)",
 ]];

@@ -12,7 +12,7 @@ use oauth_server::{
     SecretCost,
     memory::{
         MemoryAccessTokens, MemoryAuthorizationCodes, MemoryClients, MemoryDeviceCodes,
-        MemoryPushedRequests, MemoryResourceOwners, MemoryScopes,
+        MemoryJwtIds, MemoryPushedRequests, MemoryResourceOwners, MemoryScopes,
     },
 };
 
@@ -33,6 +33,9 @@ async fn memory() {
     let owners = MemoryResourceOwners::new(SecretCost::LOW).unwrap();
     owners.insert("ada", "person-1", "her pass phrase").unwrap();
     owners.insert("bob", "person-2", "his pass phrase").unwrap();
+    for subject in ["person-1", "person-2"] {
+        owners.set_claims(subject, suite::claims());
+    }
     owners.remove("bob");
     let contexts = Contexts {
         clients: Arc::new(MemoryClients::from_iter(suite::clients())),
@@ -40,6 +43,7 @@ async fn memory() {
         codes: Arc::new(MemoryAuthorizationCodes::new()),
         devices: Arc::new(MemoryDeviceCodes::new()),
         pushed: Arc::new(MemoryPushedRequests::new()),
+        jwt_ids: Arc::new(MemoryJwtIds::new()),
         owners: Arc::new(owners),
         scopes: Arc::new(MemoryScopes::from_iter(suite::scopes())),
         #[cfg(feature = "pages")]
@@ -65,6 +69,7 @@ async fn of(store: oauth_server::sql::SqlStore) -> Contexts {
         let password = password.into();
         let added = store.insert_resource_owner(name, subject, &password);
         added.await.unwrap();
+        store.set_claims(subject, &suite::claims()).await.unwrap();
     }
     assert!(store.remove_resource_owner("bob").await.unwrap());
     assert!(!store.remove_resource_owner("bob").await.unwrap());
@@ -75,6 +80,7 @@ async fn of(store: oauth_server::sql::SqlStore) -> Contexts {
         codes: store.clone(),
         devices: store.clone(),
         pushed: store.clone(),
+        jwt_ids: store.clone(),
         owners: store.clone(),
         scopes: store.clone(),
         #[cfg(feature = "pages")]

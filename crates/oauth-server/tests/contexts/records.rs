@@ -16,7 +16,7 @@ pub(crate) fn end() -> SystemTime {
 fn grant(id: &str, client: &str, subject: &str) -> Value {
     json!({
         "id": id, "client_id": client, "subject": subject, "scope": "read",
-        "audience": "https://api.example",
+        "audience": ["https://api.example"], "auth_time": end() - Duration::from_secs(20),
     })
 }
 
@@ -27,7 +27,7 @@ fn read<T: serde::de::DeserializeOwned>(value: Value) -> T {
 pub(crate) fn access(name: &str, grant_id: &str, client: &str, subject: &str) -> AccessTokenRecord {
     read(json!({
         "hash": TokenHash::of(name), "grant": grant(grant_id, client, subject),
-        "issued_at": end() - Duration::from_secs(10), "expires_at": end(),
+        "issued_at": end() - Duration::from_secs(10), "expires_at": end(), "jkt": "a thumbprint",
     }))
 }
 
@@ -40,7 +40,7 @@ pub(crate) fn refresh(
     read(json!({
         "hash": TokenHash::of(name), "grant": grant(grant_id, client, subject),
         "issued_at": end() - Duration::from_secs(10), "expires_at": end(),
-        "grant_expires_at": end(), "consumed": false,
+        "grant_expires_at": end(), "consumed": false, "jkt": "a thumbprint",
     }))
 }
 
@@ -49,6 +49,7 @@ pub(crate) fn code(name: &str) -> AuthorizationCodeRecord {
         "hash": TokenHash::of(name), "grant": grant("grant", "app", "person-1"),
         "redirect_uri": "https://app.example/cb", "redirect_uri_given": false,
         "code_challenge": null, "expires_at": end(), "consumed": false,
+        "nonce": "a nonce", "dpop_jkt": "a thumbprint",
     }))
 }
 

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use http::Request;
 use oauth_server::{
     AccessTokens, AuthorizationCodes, AuthorizationServer, Client, Clients, DeviceCodes,
-    DeviceStatus, ErrorCode, GrantType, ManualClock, OAuthError, PushedRequests, ResourceOwners,
-    Rotation, ScopeRecord, Scopes, SecretCost, TokenHash, TokenResponse,
+    DeviceStatus, ErrorCode, GrantType, JwtIds, ManualClock, OAuthError, PushedRequests,
+    ResourceOwners, Rotation, ScopeRecord, Scopes, SecretCost, TokenHash, TokenResponse,
 };
 
 use crate::records::{access, code, device, end, pushed, refresh};
@@ -18,6 +18,7 @@ pub(crate) struct Contexts {
     pub(crate) codes: Arc<dyn AuthorizationCodes>,
     pub(crate) devices: Arc<dyn DeviceCodes>,
     pub(crate) pushed: Arc<dyn PushedRequests>,
+    pub(crate) jwt_ids: Arc<dyn JwtIds>,
     pub(crate) owners: Arc<dyn ResourceOwners>,
     pub(crate) scopes: Arc<dyn Scopes>,
     #[cfg(feature = "pages")]
@@ -46,12 +47,45 @@ pub(crate) fn clients() -> Vec<Client> {
         .secret_cost(SecretCost::LOW)
         .grants([GrantType::ClientCredentials])
         .any_scope();
-    vec![app.build().unwrap(), secret.build().unwrap()]
+    let built = [app, secret].map(|client| client.build().unwrap());
+    built.into_iter().chain(signing()).collect()
+}
+
+/// Each hash has a salt of its own.
+fn but_secrets(client: &Client) -> serde_json::Value {
+    let mut kept = serde_json::json!(client);
+    kept["secrets"].take();
+    kept
+}
+
+#[cfg(feature = "jwt")]
+fn signing() -> Option<Client> {
+    let jwks = oauth_server::Jwks::from_json(&serde_json::json!({ "keys": [{
+        "kty": "OKP", "crv": "Ed25519", "kid": "1",
+        "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+    }] }));
+    let client = Client::builder("signing")
+        .jwks(jwks.unwrap())
+        .assertion_secret("a secret that an HMAC needs as it is")
+        .grants([GrantType::ClientCredentials])
+        .resources(["https://api.example"])
+        .any_scope();
+    Some(client.build().unwrap())
+}
+
+#[cfg(not(feature = "jwt"))]
+fn signing() -> Option<Client> {
+    None
 }
 
 pub(crate) fn scopes() -> Vec<ScopeRecord> {
     let read = ScopeRecord::new("read", "read what's yours").unwrap();
     vec![read.default_scope(true)]
+}
+
+pub(crate) fn claims() -> serde_json::Map<String, serde_json::Value> {
+    let claims = serde_json::json!({ "name": "Ada", "email_verified": true });
+    claims.as_object().unwrap().clone()
 }
 
 pub(crate) async fn run(contexts: &Contexts, trials: usize) {
@@ -63,6 +97,7 @@ pub(crate) async fn run(contexts: &Contexts, trials: usize) {
     codes_come_and_go(contexts).await;
     devices_change_one_at_a_time(contexts).await;
     pushed_requests_are_used_once(contexts).await;
+    a_jti_is_used_once(contexts, trials).await;
     #[cfg(feature = "pages")]
     sessions_come_and_go(contexts).await;
     what_has_ended_is_purged_in_batches(contexts).await;
@@ -73,6 +108,7 @@ async fn clients_scopes_and_people(contexts: &Contexts) {
     assert!(contexts.clients.get("nobody").await.unwrap().is_none());
     for known in clients() {
         let stored = contexts.clients.get(known.id()).await.unwrap().unwrap();
+        assert_eq!(but_secrets(&stored), but_secrets(&known));
         assert_eq!(stored.name(), known.name());
         assert_eq!(stored.is_public(), known.is_public());
         assert_eq!(stored.redirect_uris(), known.redirect_uris());
@@ -91,6 +127,12 @@ async fn clients_scopes_and_people(contexts: &Contexts) {
     ] {
         let found = owners.authenticate(name, &password.into()).await.unwrap();
         assert_eq!(found.as_deref(), subject, "{name}");
+    }
+    let scope = oauth_server::Scope::default();
+    assert_eq!(owners.claims("person-1", &scope).await.unwrap(), claims());
+    for forgotten in ["person-2", "person-3"] {
+        let told = owners.claims(forgotten, &scope).await.unwrap();
+        assert!(told.is_empty(), "{forgotten}");
     }
     for (subject, active) in [("person-1", true), ("person-2", false), ("person-3", true)] {
         assert_eq!(
@@ -309,6 +351,36 @@ async fn pushed_requests_are_used_once(contexts: &Contexts) {
     assert_eq!(requests.purge(before, 9).await.unwrap(), 0);
     assert_eq!(requests.purge(end(), 9).await.unwrap(), 1);
     assert!(requests.get(&known.hash).await.unwrap().is_none());
+}
+
+/// A hundred at once with the same `jti`, again and again.
+async fn a_jti_is_used_once(contexts: &Contexts, trials: usize) {
+    let ids = &contexts.jwt_ids;
+    let before = end() - Duration::from_secs(1);
+    for trial in 0..trials {
+        let id = TokenHash::of(&format!("jti {trial}"));
+        let start = Arc::new(tokio::sync::Barrier::new(CROWD));
+        let uses = (0..CROWD).map(|_| {
+            let (ids, start) = (Arc::clone(ids), Arc::clone(&start));
+            tokio::spawn(async move {
+                start.wait().await;
+                ids.consume("app", &id, end(), before).await.unwrap()
+            })
+        });
+        let mut used = 0;
+        for each in uses.collect::<Vec<_>>() {
+            used += usize::from(each.await.unwrap());
+        }
+        assert_eq!(used, 1, "trial {trial}");
+    }
+    assert_eq!(ids.purge(before, 9).await.unwrap(), 0);
+    let id = TokenHash::of("jti 0");
+    assert!(!ids.consume("app", &id, end(), before).await.unwrap());
+    while ids.purge(end(), 1_000).await.unwrap() > 0 {}
+    let later = end() + Duration::from_secs(60);
+    assert!(ids.consume("app", &id, later, end()).await.unwrap());
+    assert!(!ids.consume("app", &id, later, end()).await.unwrap());
+    assert!(ids.consume("app", &id, later, later).await.unwrap());
 }
 
 #[cfg(feature = "pages")]
