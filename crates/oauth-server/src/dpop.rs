@@ -38,19 +38,26 @@ impl AuthorizationServer {
         request: &Request<Bytes>,
         client: &Client,
     ) -> Result<Option<String>, OAuthError> {
-        let expected = Expected {
-            method: request.method(),
-            url: &self.endpoint("/token"),
-            access_token: None,
-            nonce_required: self.needs_dpop_nonce(client),
-        };
-        let jkt = self
-            .dpop_proof(request.headers(), &expected, client)
-            .await?;
-        match jkt {
+        match self.dpop_at_endpoint(request, "/token", client).await? {
             None if client.dpop_bound_access_tokens() => Err(refused("the DPoP proof is missing")),
             jkt => Ok(jkt),
         }
+    }
+
+    /// The thumbprint of the key that this request was proved with, if there is a proof.
+    pub(crate) async fn dpop_at_endpoint(
+        &self,
+        request: &Request<Bytes>,
+        path: &str,
+        client: &Client,
+    ) -> Result<Option<String>, OAuthError> {
+        let expected = Expected {
+            method: request.method(),
+            url: &self.endpoint(path),
+            access_token: None,
+            nonce_required: self.needs_dpop_nonce(client),
+        };
+        self.dpop_proof(request.headers(), &expected, client).await
     }
 
     /// The thumbprint of the key that a request with this access token was proved with.

@@ -41,6 +41,12 @@ pub enum ErrorCode {
     InsufficientScope,
     /// `invalid_request_uri` (RFC 9101 §6.1, RFC 9126 §4)
     InvalidRequestUri,
+    /// `request_not_supported` (OpenID Connect Core §3.1.2.6)
+    RequestNotSupported,
+    /// `login_required` (OpenID Connect Core §3.1.2.6)
+    LoginRequired,
+    /// `consent_required` (OpenID Connect Core §3.1.2.6)
+    ConsentRequired,
     /// `access_denied` (RFC 6749 §4.1.2.1, RFC 8628 §3.5)
     AccessDenied,
     /// `authorization_pending` (RFC 8628 §3.5)
@@ -72,6 +78,9 @@ impl ErrorCode {
             Self::InvalidToken => "invalid_token",
             Self::InsufficientScope => "insufficient_scope",
             Self::InvalidRequestUri => "invalid_request_uri",
+            Self::RequestNotSupported => "request_not_supported",
+            Self::LoginRequired => "login_required",
+            Self::ConsentRequired => "consent_required",
             Self::AccessDenied => "access_denied",
             Self::AuthorizationPending => "authorization_pending",
             Self::SlowDown => "slow_down",

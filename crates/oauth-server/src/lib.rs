@@ -19,6 +19,7 @@ mod metadata;
 pub mod pages;
 mod parameters;
 mod pkce;
+mod prompt;
 mod protected_resource;
 mod random;
 mod record;
@@ -52,6 +53,7 @@ pub use endpoint::authorize::AuthorizationRequest;
 pub use error::{AuthorizeError, BuildError, ContextError, ErrorCode, OAuthError};
 pub use grant::GrantType;
 pub use jose::{Jwks, SigningAlgorithm, SigningKey, SigningKeys};
+pub use prompt::Prompt;
 pub use protected_resource::ProtectedResource;
 pub use random::{OsRandom, Random};
 pub use record::{

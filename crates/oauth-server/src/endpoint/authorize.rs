@@ -12,6 +12,7 @@ use crate::{
     issue::{TokenWishes, later},
     parameters::Parameters,
     pkce,
+    prompt::Prompts,
 };
 
 /// A valid authorization request, waiting for the person's decision.
@@ -26,6 +27,7 @@ pub struct AuthorizationRequest {
     nonce: Option<String>,
     dpop_jkt: Option<String>,
     auth_time: Option<SystemTime>,
+    pub(crate) prompts: Prompts,
     response_type: ResponseType,
     /// The pushed request it came from, which no second decision may use.
     pushed: Option<TokenHash>,
@@ -70,6 +72,10 @@ impl AuthorizationRequest {
     /// The client's `state`, to be returned as it is.
     pub fn state(&self) -> Option<&str> {
         self.redirect.state.as_deref()
+    }
+
+    pub(crate) fn refused(&self, error: OAuthError) -> AuthorizeError {
+        self.redirect.clone().error(error)
     }
 }
 
@@ -136,6 +142,14 @@ impl AuthorizationServer {
             ResponseType::Code => challenge(&client, parameters)?,
             ResponseType::Token => None,
         };
+        if response_type == ResponseType::Token && client.dpop_bound_access_tokens() {
+            let description = "the tokens of this client are bound to a key";
+            return Err(OAuthError::new(ErrorCode::UnauthorizedClient, description));
+        }
+        if parameters.get("request").is_some() {
+            let description = "request objects are not supported";
+            return Err(OAuthError::new(ErrorCode::RequestNotSupported, description));
+        }
         let dpop_jkt = parameters.get("dpop_jkt");
         if dpop_jkt.is_some_and(|jkt| TokenHash::try_from(jkt.to_owned()).is_err()) {
             return Err(OAuthError::invalid_request("dpop_jkt is no thumbprint"));
@@ -150,6 +164,7 @@ impl AuthorizationServer {
             nonce: parameters.get("nonce").map(str::to_owned),
             dpop_jkt: dpop_jkt.map(str::to_owned),
             auth_time: None,
+            prompts: Prompts::of(parameters)?,
             response_type,
             pushed: None,
         })
@@ -198,7 +213,7 @@ impl AuthorizationServer {
     /// The answer to a request that the person refused.
     pub fn deny(&self, request: &AuthorizationRequest) -> AuthorizeError {
         let error = OAuthError::new(ErrorCode::AccessDenied, "the person refused");
-        request.redirect.clone().error(error)
+        request.refused(error)
     }
 
     /// [`deny`](Self::deny) that also ends a pushed request.

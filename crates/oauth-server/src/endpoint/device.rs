@@ -1,5 +1,7 @@
 //! The device authorization endpoint (RFC 8628 §3.1), and the person's decision.
 
+use std::time::SystemTime;
+
 use bytes::Bytes;
 use http::Request;
 
@@ -109,9 +111,25 @@ impl AuthorizationServer {
     ///
     /// `invalid_grant` for a subject that is a client's id; 503 when a context fails.
     pub async fn approve_device(&self, user_code: &str, subject: &str) -> Result<bool, OAuthError> {
+        let now = self.now();
+        self.approve_device_of(user_code, subject, now).await
+    }
+
+    /// Approves a device authorization for this person, who logged in at `auth_time`, which the
+    /// ID token and signed access tokens tell. False if there is none that waits.
+    ///
+    /// # Errors
+    ///
+    /// `invalid_grant` for a subject that is a client's id; 503 when a context fails.
+    pub async fn approve_device_of(
+        &self,
+        user_code: &str,
+        subject: &str,
+        auth_time: SystemTime,
+    ) -> Result<bool, OAuthError> {
         self.guarded(async {
             self.check_subject(subject).await?;
-            Ok(self.decide(user_code, Some(subject)).await?)
+            Ok(self.decide(user_code, Some((subject, auth_time))).await?)
         })
         .await
     }
@@ -126,20 +144,25 @@ impl AuthorizationServer {
             .await
     }
 
-    async fn decide(&self, user_code: &str, subject: Option<&str>) -> Result<bool, ContextError> {
+    async fn decide(
+        &self,
+        user_code: &str,
+        person: Option<(&str, SystemTime)>,
+    ) -> Result<bool, ContextError> {
         let Some(waiting) = self.device_request(user_code).await? else {
             return Ok(false);
         };
-        let (mut decided, now) = (false, self.now());
+        let mut decided = false;
         let mut decide = |record: &mut DeviceCodeRecord| {
             decided = record.status == DeviceStatus::Pending;
-            if decided {
-                record.grant.subject = subject.map(str::to_owned);
-                record.grant.auth_time = Some(now);
-                record.status = match subject {
-                    Some(_) => DeviceStatus::Approved,
-                    None => DeviceStatus::Denied,
-                };
+            if !decided {
+                return;
+            }
+            record.status = DeviceStatus::Denied;
+            if let Some((subject, auth_time)) = person {
+                record.status = DeviceStatus::Approved;
+                record.grant.subject = Some(subject.to_owned());
+                record.grant.auth_time = Some(auth_time);
             }
         };
         self.device_codes()

@@ -35,6 +35,15 @@ impl AuthorizationServer {
             let parameters = parameters
                 .without(&CREDENTIALS)
                 .with("client_id", client.id());
+            // RFC 9449 §10.1: a proof binds the code as the parameter does.
+            let parameters = match self.dpop_at_endpoint(request, "/par", &client).await? {
+                Some(jkt) if parameters.get("dpop_jkt").is_some_and(|it| it != jkt) => {
+                    let description = "dpop_jkt is of another key than the proof";
+                    return Err(OAuthError::new(ErrorCode::InvalidDpopProof, description));
+                }
+                Some(jkt) => parameters.with("dpop_jkt", &jkt),
+                None => parameters,
+            };
             let redirect = self.redirect(&client, &parameters)?;
             let client_id = client.id().to_owned();
             self.checked(&parameters, client, redirect).await?;

@@ -19,6 +19,9 @@ pub struct SessionRecord {
     pub username: String,
     /// When.
     pub authenticated_at: SystemTime,
+    /// The authorization request that they signed in for, if any: the hash of its query.
+    #[serde(default)]
+    pub login_for: Option<TokenHash>,
     /// When it ends.
     pub expires_at: SystemTime,
     /// What the person allowed each client in it.

@@ -1,6 +1,6 @@
 //! Proofs of possession (RFC 9449).
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use bytes::Bytes;
@@ -327,6 +327,72 @@ async fn refresh_tokens_of_public_clients_are_bound() {
     let token = world.server.token(&request).await.unwrap();
     let seen = introspected(&world, token.access_token()).await;
     assert_eq!(seen["cnf"]["jkt"], other.key.id());
+}
+
+#[tokio::test]
+async fn the_grace_window_is_for_the_holder_of_the_key() {
+    let world = world_with(|it| it.refresh_grace(Duration::from_secs(10)));
+    let (key, other) = (
+        Key::new(SigningAlgorithm::Es256),
+        Key::new(SigningAlgorithm::Es256),
+    );
+    let code = world.code("public", &[]).await;
+    let first = public(&world, &redemption(&code), Some(&key)).await;
+    let first = first.unwrap().refresh_token().unwrap().to_owned();
+    let fields = [("grant_type", "refresh_token"), ("refresh_token", &first)];
+    let lost = public(&world, &fields, Some(&key)).await.unwrap();
+    for wrong in [None, Some(&other)] {
+        assert_refused(public(&world, &fields, wrong).await, 400, InvalidGrant);
+    }
+    let again = public(&world, &fields, Some(&key)).await.unwrap();
+    assert_eq!(again.token_type(), "DPoP");
+    assert_eq!(again.refresh_token(), lost.refresh_token());
+    let next = again.refresh_token().unwrap();
+    let fields = [("grant_type", "refresh_token"), ("refresh_token", next)];
+    let stolen = public(&world, &fields, Some(&other)).await;
+    assert_refused(stolen, 400, InvalidGrant);
+    public(&world, &fields, Some(&key)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_proof_with_a_pushed_request_binds_the_code() {
+    let world = world();
+    let (key, other) = (
+        Key::new(SigningAlgorithm::Es256),
+        Key::new(SigningAlgorithm::Es256),
+    );
+    let push = async |more: &[(&str, &str)], signer: &Key, url| {
+        let mut fields = vec![
+            ("client_id", "public"),
+            ("response_type", "code"),
+            ("code_challenge_method", "S256"),
+            ("code_challenge", crate::support::CHALLENGE),
+        ];
+        fields.extend(more);
+        let proof = signer.sign(&header(signer), &claims(&world, "POST", url));
+        let request = proved(form(&fields), &proof);
+        world.server.pushed_authorization(&request).await
+    };
+    let par = "https://auth.example/par";
+    assert_refused(push(&[], &key, TOKEN).await, 400, InvalidDpopProof);
+    let another = [("dpop_jkt", other.key.id())];
+    assert_refused(push(&another, &key, par).await, 400, InvalidDpopProof);
+    for more in [vec![], vec![("dpop_jkt", key.key.id())]] {
+        let pushed = push(&more, &key, par).await.unwrap();
+        let query = form_urlencoded::Serializer::new(String::new())
+            .append_pair("client_id", "public")
+            .append_pair("request_uri", pushed.request_uri())
+            .finish();
+        let request = Request::get(format!("/authorize?{query}"));
+        let request = request.body(Bytes::new()).unwrap();
+        let request = world.server.preauthorize(&request).await.unwrap();
+        let answer = world.server.authorize(&request, "person-1").await.unwrap();
+        let fields = redemption(answer.code());
+        let stolen = public(&world, &fields, Some(&other)).await;
+        assert_refused(stolen, 400, InvalidGrant);
+        let token = public(&world, &fields, Some(&key)).await.unwrap();
+        assert_eq!(token.token_type(), "DPoP");
+    }
 }
 
 #[tokio::test]

@@ -142,6 +142,29 @@ async fn a_refreshed_one_tells_the_same_person_and_time() {
 }
 
 #[tokio::test]
+async fn the_second_answer_of_a_grace_window_has_one_too() {
+    let key = SigningKey::generate(SigningAlgorithm::Es256, &OsRandom).unwrap();
+    let world = world_with(|it| {
+        it.refresh_grace(Duration::from_secs(10))
+            .signing_keys(SigningKeys::new([key]).unwrap())
+    });
+    let client = crate::support::app("app")
+        .scopes(["openid"])
+        .default_scopes(["openid"]);
+    world.clients.insert(client.build().unwrap());
+    let code = world.code("app", &[]).await;
+    let first = world.token(&redemption(&code)).await.unwrap();
+    let told = claims(&world, &first);
+    let lost = world.refresh(first.refresh_token().unwrap()).await.unwrap();
+    world.advance(5);
+    let again = world.refresh(first.refresh_token().unwrap()).await.unwrap();
+    assert_eq!(again.refresh_token(), lost.refresh_token());
+    for name in ["sub", "auth_time", "iss", "aud"] {
+        assert_eq!(claims(&world, &again)[name], told[name], "{name}");
+    }
+}
+
+#[tokio::test]
 async fn the_application_says_when_somebody_logged_in() {
     let world = openid_world(SigningAlgorithm::Es256);
     let request = Request::get(

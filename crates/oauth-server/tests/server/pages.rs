@@ -413,6 +413,113 @@ async fn consent_is_remembered_where_it_may_be() {
     }
 }
 
+/// A world whose app need not ask twice, and a browser in which ada has just allowed it.
+async fn consented() -> (World, Browser) {
+    let world = world_with(|it| it.pages(PageSettings::new().remember_consent(true)));
+    let mut browser = Browser::new(&world);
+    let login = browser.get(&authorize("app")).await;
+    let consent = browser.login(&login).await;
+    browser
+        .submit(&consent, &[("decision", "allow")])
+        .await
+        .location();
+    (world, browser)
+}
+
+/// What the client is told: `code`, or the error.
+#[track_caller]
+fn answer(page: &Page) -> String {
+    let location = page.location();
+    let query = location.strip_prefix(&format!("{CALLBACK}?")).unwrap();
+    let mut pairs = form_urlencoded::parse(query.as_bytes());
+    let (name, value) = pairs.next().unwrap();
+    match &*name {
+        "error" => value.into_owned(),
+        name => name.to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn without_a_page_the_client_is_told_what_it_takes() {
+    let (world, mut browser) = consented().await;
+    let asking = |client: &str, prompt: &str| format!("{}&prompt={prompt}", authorize(client));
+    let silent = browser.get(&asking("app", "none")).await;
+    assert_eq!(answer(&silent), "code");
+    let silent = browser.get(&asking("other", "none")).await;
+    assert_eq!(answer(&silent), "consent_required");
+    let mut stranger = Browser::new(&world);
+    let silent = stranger.get(&asking("app", "none")).await;
+    assert_eq!(answer(&silent), "login_required");
+    world.advance(61);
+    let silent = browser
+        .get(&format!("{}&max_age=60", asking("app", "none")))
+        .await;
+    assert_eq!(answer(&silent), "login_required");
+    for bad in ["none%20login", "none&max_age=-1", "login&max_age=soon"] {
+        let refused = browser.get(&asking("app", bad)).await;
+        assert_eq!(answer(&refused), "invalid_request", "{bad}");
+    }
+    let object = format!("{}&request=e30.e30.", authorize("app"));
+    let refused = browser.get(&object).await;
+    assert_eq!(answer(&refused), "request_not_supported");
+}
+
+#[tokio::test]
+async fn a_client_can_have_the_person_asked_again() {
+    let (_, mut browser) = consented().await;
+    let quick = browser.get(&authorize("app")).await;
+    assert_eq!(answer(&quick), "code", "remembered");
+    let asking = format!("{}&prompt=consent", authorize("app"));
+    let asked = browser.get(&asking).await;
+    assert_eq!(asked.title(), "Allow app?");
+    let allowed = browser.submit(&asked, &[("decision", "allow")]).await;
+    assert_eq!(answer(&allowed), "code");
+}
+
+#[tokio::test]
+async fn a_client_can_have_the_person_log_in_again() {
+    for wish in [
+        "prompt=login",
+        "prompt=select_account",
+        "max_age=0",
+        "max_age=60",
+    ] {
+        let (world, mut browser) = consented().await;
+        world.advance(61);
+        let asking = format!("{}&{wish}", authorize("app"));
+        // Nor does the consent of the old session do.
+        let asked = browser
+            .get(&format!("{}&prompt=consent", authorize("app")))
+            .await;
+        let body = filled(&asked, &[("decision", "allow")]);
+        let body = body.replace("prompt%3Dconsent", &wish.replace('=', "%3D"));
+        let old = browser.post("/consent", body).await;
+        assert_eq!((old.status, old.title()), (200, "Sign in"), "{wish}");
+
+        let login = browser.get(&asking).await;
+        assert_eq!((login.status, login.title()), (200, "Sign in"), "{wish}");
+        let consent = browser.login(&login).await;
+        assert_eq!(consent.title(), "Allow app?", "a new session, {wish}");
+        world.advance(30);
+        let logged_in =
+            oauth_server::Clock::now(&*world.clock) - std::time::Duration::from_secs(30);
+        let done = browser.submit(&consent, &[("decision", "allow")]).await;
+        assert_eq!(answer(&done), "code", "{wish}");
+        let location = done.location();
+        let query = location.split_once('?').unwrap().1;
+        let code = form_urlencoded::parse(query.as_bytes()).next().unwrap().1;
+        let tokens = world.token(&crate::support::redemption(&code)).await;
+        let tokens = tokens.unwrap();
+        let record = world.server.access_token(tokens.access_token());
+        let auth_time = record.await.unwrap().unwrap().grant.auth_time;
+        assert_eq!(auth_time, Some(logged_in), "{wish}");
+
+        world.advance(31);
+        let login = browser.get(&asking).await;
+        assert_eq!(login.title(), "Sign in", "good for one request, {wish}");
+    }
+}
+
 #[tokio::test]
 async fn scopes_say_what_they_allow_and_whether_to_ask() {
     let read = ScopeRecord::new("read", "see your <calendar>").unwrap();

@@ -148,3 +148,20 @@ async fn switched_on_it_answers_in_the_fragment_without_a_refresh_token() {
     let asked = world.token(&[("grant_type", "implicit")]).await;
     assert_refused(asked, 400, UnsupportedGrantType);
 }
+
+#[tokio::test]
+async fn bound_tokens_are_not_given_without_a_proof() {
+    let mut grants = ALL_GRANTS.to_vec();
+    grants.push(GrantType::Implicit);
+    let world = world_with(|it| it.grant_types(grants.clone()));
+    let client = app("app").grants(grants).dpop_bound_access_tokens(true);
+    world.clients.insert(client.build().unwrap());
+    let refused = world.server.preauthorize(&authorization("token")).await;
+    let code = refused.unwrap_err().error().code();
+    assert_eq!(code, oauth_server::ErrorCode::UnauthorizedClient);
+    world
+        .server
+        .preauthorize(&authorization("code"))
+        .await
+        .unwrap();
+}

@@ -7,7 +7,7 @@ use secrecy::SecretString;
 
 use super::{Answer, Visit, too_many};
 use crate::{
-    AuthorizationRequest, ErrorCode, OAuthError,
+    AuthorizationRequest, ErrorCode, OAuthError, TokenHash,
     issue::later,
     pages::{Form, LoginPage, LogoutPage, SessionRecord, headers::see_other},
 };
@@ -70,6 +70,7 @@ impl Visit {
             subject,
             username: username.to_owned(),
             authenticated_at: now,
+            login_for: (goal == Goal::Authorize).then(|| TokenHash::of(&text)),
             expires_at: later(now, self.settings.session_lifetime)?,
             consents: HashMap::new(),
         };

@@ -7,8 +7,8 @@ use url::Url;
 
 use super::{Answer, Visit, account::Goal};
 use crate::{
-    AuthorizationRequest, AuthorizeError, OAuthError, Scope,
-    pages::{ConsentPage, headers::see_other},
+    AuthorizationRequest, AuthorizeError, OAuthError, Prompt, Scope, TokenHash,
+    pages::{ConsentPage, SessionRecord, headers::see_other},
 };
 
 /// What a form may hold as it is, and an address may not.
@@ -24,16 +24,25 @@ impl Visit {
             Ok(authorization) => authorization,
             Err(error) => return refused(error),
         };
-        let Some(session) = self.session().await? else {
-            return self.login_page(Goal::Authorize, &text, Some(&authorization), None, "");
+        let silent = authorization.prompts(Prompt::None);
+        let session = self.session().await?;
+        let Some(session) = session.filter(|it| self.is_recent(it, &authorization, &text)) else {
+            return match silent {
+                true => refused(self.server.login_required(&authorization)),
+                false => self.login_page(Goal::Authorize, &text, Some(&authorization), None, ""),
+            };
         };
         let scopes = self.server.scope_records(authorization.scope()).await?;
         let client = authorization.client();
         let harmless = !scopes.is_empty() && scopes.iter().all(|scope| !scope.consent);
         let remembered = session.consents.get(client.id());
         let remembered = remembered.is_some_and(|it| authorization.scope().is_subset(it));
-        if !client.is_public() && (harmless || remembered) {
-            return self.grant(&authorization, &session.subject).await;
+        let ask = authorization.prompts(Prompt::Consent);
+        if !ask && !client.is_public() && (harmless || remembered) {
+            return self.grant(authorization, session).await;
+        }
+        if silent {
+            return refused(self.server.consent_required(&authorization));
         }
         let page = ConsentPage {
             nonce: self.nonce()?,
@@ -68,7 +77,9 @@ impl Visit {
             Ok(authorization) => authorization,
             Err(error) => return refused(error),
         };
-        let Some(mut session) = self.session().await? else {
+        let session = self.session().await?;
+        let Some(mut session) = session.filter(|it| self.is_recent(it, &authorization, text))
+        else {
             return self.login_page(Goal::Authorize, text, Some(&authorization), None, "");
         };
         if form.get("decision") != Some("allow") {
@@ -81,11 +92,36 @@ impl Visit {
             *known = Scope::of(known.iter().chain(authorization.scope().iter()));
             self.settings.sessions.replace(session.clone()).await?;
         }
-        self.grant(&authorization, &session.subject).await
+        self.grant(authorization, session).await
     }
 
-    async fn grant(&self, authorization: &AuthorizationRequest, subject: &str) -> Answer {
-        match self.server.authorize(authorization, subject).await {
+    /// Whether the login behind this session is recent enough for the request: not too long ago,
+    /// or made for this very request, which can take the person some time to decide.
+    fn is_recent(
+        &self,
+        session: &SessionRecord,
+        authorization: &AuthorizationRequest,
+        text: &str,
+    ) -> bool {
+        session.login_for == Some(TokenHash::of(text))
+            || !authorization.wants_login(session.authenticated_at, self.server.now())
+    }
+
+    async fn grant(
+        &self,
+        authorization: AuthorizationRequest,
+        mut session: SessionRecord,
+    ) -> Answer {
+        let authorization = authorization.authenticated_at(session.authenticated_at);
+        // A login is for one request: should it come again, the person logs in again.
+        if session.login_for.take().is_some() {
+            self.settings.sessions.replace(session.clone()).await?;
+        }
+        match self
+            .server
+            .authorize(&authorization, &session.subject)
+            .await
+        {
             Ok(granted) => see_other(granted.location()),
             Err(error) => refused(error),
         }

@@ -52,8 +52,9 @@ impl Visit {
         let allowed = form.get("decision") == Some("allow");
         let decided = match allowed {
             true => {
+                let (subject, auth_time) = (&session.subject, session.authenticated_at);
                 self.server
-                    .approve_device(user_code, &session.subject)
+                    .approve_device_of(user_code, subject, auth_time)
                     .await?
             }
             false => self.server.deny_device(user_code).await?,
