@@ -1,0 +1,119 @@
+//! The life of codes and tokens against a short model: whatever is done in whatever order, the
+//! server says what the model says, however often it is killed on the way.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "the whole crate is tests; clippy sees that only of functions marked so"
+)]
+
+use proptest::{collection::vec, prelude::*, sample::Index};
+
+mod model {
+    pub(crate) mod expected;
+    pub(crate) mod system;
+}
+
+use model::{expected::Model, system::System};
+
+/// What happens. An index names one of the codes or tokens so far.
+#[derive(Debug, Clone)]
+pub(crate) enum Event {
+    /// A person consents, and the client gets a code.
+    Authorize,
+    /// A code is redeemed, by its client or another, with its verifier or another.
+    Redeem {
+        code: Index,
+        by: Redeemer,
+    },
+    /// A refresh token is used, by its client or another.
+    Refresh {
+        token: Index,
+        own: bool,
+    },
+    /// A token is revoked by its client.
+    RevokeAccess(Index),
+    RevokeRefresh(Index),
+    /// Time goes by, in seconds.
+    Advance(u64),
+    /// What has ended is cleared away.
+    Purge(usize),
+    /// The process is killed, and starts again with what is on the disk.
+    Crash,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Redeemer {
+    Client,
+    Stranger,
+    Guesser,
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let redeemer = prop_oneof![
+        8 => Just(Redeemer::Client),
+        1 => Just(Redeemer::Stranger),
+        1 => Just(Redeemer::Guesser),
+    ];
+    let seconds = prop_oneof![
+        Just(1_u64),
+        Just(9),
+        Just(10),
+        Just(59),
+        Just(300),
+        Just(1200)
+    ];
+    prop_oneof![
+        3 => Just(Event::Authorize),
+        6 => (any::<Index>(), redeemer).prop_map(|(code, by)| Event::Redeem { code, by }),
+        8 => (any::<Index>(), prop::bool::weighted(0.9))
+            .prop_map(|(token, own)| Event::Refresh { token, own }),
+        1 => any::<Index>().prop_map(Event::RevokeAccess),
+        1 => any::<Index>().prop_map(Event::RevokeRefresh),
+        4 => seconds.prop_map(Event::Advance),
+        1 => (1..9_usize).prop_map(Event::Purge),
+        2 => Just(Event::Crash),
+    ]
+}
+
+fn cases(cases: u32) -> ProptestConfig {
+    ProptestConfig {
+        cases,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
+async fn agree(mut system: System, grace: u64, events: Vec<Event>) {
+    let mut model = Model::new(grace);
+    for event in events {
+        model.step(&mut system, &event).await;
+        model.check(&system).await;
+    }
+}
+
+fn run(system: impl Future<Output = System>, grace: u64, events: Vec<Event>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    runtime
+        .unwrap()
+        .block_on(async { agree(system.await, grace, events).await });
+}
+
+proptest! {
+    #![proptest_config(cases(256))]
+
+    #[test]
+    fn memory(grace in prop_oneof![Just(0_u64), Just(10)], events in vec(event(), 1..60)) {
+        run(async { System::in_memory(grace) }, grace, events);
+    }
+}
+
+#[cfg(feature = "sqlite")]
+proptest! {
+    #![proptest_config(cases(32))]
+
+    #[test]
+    fn sqlite(grace in prop_oneof![Just(0_u64), Just(10)], events in vec(event(), 1..60)) {
+        run(System::in_sqlite(grace), grace, events);
+    }
+}
