@@ -6,8 +6,7 @@ use url::Url;
 use crate::{Application, AuthorizationServer, GrantType};
 
 impl AuthorizationServer {
-    /// An axum router with `/token`, `/introspect`, `/revoke`, `/par`,
-    /// `/device_authorization` (all
+    /// An axum router with `/token`, `/introspect`, `/revoke`, `/par`, `/device_authorization` (all
     /// behind the path of the issuer) and the metadata at
     /// `/.well-known/oauth-authorization-server` (in front of it, RFC 8414 §3.1), rendered by
     /// `application`. It belongs at the root of the host. With

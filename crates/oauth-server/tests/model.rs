@@ -26,9 +26,10 @@ pub(crate) enum Event {
         code: Index,
         by: Redeemer,
     },
-    /// A refresh token is used, by its client or another.
+    /// A refresh token is used, one of the last few or any, by its client or another.
     Refresh {
         token: Index,
+        recent: bool,
         own: bool,
     },
     /// A token is revoked by its client.
@@ -55,19 +56,19 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Redeemer::Stranger),
         1 => Just(Redeemer::Guesser),
     ];
+    // So that it is often the very second at which something ends.
     let seconds = prop_oneof![
-        Just(1_u64),
-        Just(9),
-        Just(10),
-        Just(59),
-        Just(300),
-        Just(1200)
+        6 => Just(5_u64),
+        4 => Just(10),
+        2 => Just(60),
+        1 => Just(300),
+        1 => Just(1200),
     ];
     prop_oneof![
         3 => Just(Event::Authorize),
         6 => (any::<Index>(), redeemer).prop_map(|(code, by)| Event::Redeem { code, by }),
-        8 => (any::<Index>(), prop::bool::weighted(0.9))
-            .prop_map(|(token, own)| Event::Refresh { token, own }),
+        8 => (any::<Index>(), any::<bool>(), prop::bool::weighted(0.9))
+            .prop_map(|(token, recent, own)| Event::Refresh { token, recent, own }),
         1 => any::<Index>().prop_map(Event::RevokeAccess),
         1 => any::<Index>().prop_map(Event::RevokeRefresh),
         4 => seconds.prop_map(Event::Advance),

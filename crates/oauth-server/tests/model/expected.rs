@@ -7,7 +7,7 @@ use crate::{Event, Redeemer};
 pub(crate) const CODE: u64 = 60;
 pub(crate) const ACCESS: u64 = 300;
 pub(crate) const IDLE: u64 = 1200;
-pub(crate) const GRANT: u64 = 3600;
+pub(crate) const GRANT: u64 = 1800;
 /// How long a code is remembered past its end; then the server may or may not know it.
 const REMEMBERED: u64 = 600;
 
@@ -68,9 +68,11 @@ impl Model {
             Event::Redeem { code, by } if !self.codes.is_empty() => {
                 self.redeem(system, code.index(self.codes.len()), *by).await;
             }
-            Event::Refresh { token, own } if !self.refresh.is_empty() => {
-                self.refresh(system, token.index(self.refresh.len()), *own)
-                    .await;
+            Event::Refresh { token, recent, own } if !self.refresh.is_empty() => {
+                let all = self.refresh.len();
+                let from = if *recent { all.saturating_sub(3) } else { 0 };
+                let index = from + token.index(all - from);
+                self.refresh(system, index, *own).await;
             }
             Event::RevokeAccess(token) if !self.access.is_empty() => {
                 let index = token.index(self.access.len());
