@@ -46,6 +46,7 @@ mod failures;
 mod flight;
 mod handle;
 mod kept;
+mod lease;
 mod life;
 mod locks;
 #[cfg(feature = "metrics")]

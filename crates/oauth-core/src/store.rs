@@ -99,6 +99,10 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
 
     /// Gives a lease back before it runs out. One that ran out or was lost is no error.
     ///
+    /// While [`Lease::was_abandoned`] it ends now, but is remembered as abandoned itself: the next
+    /// one has to know, too. Who has found out what became of the one before says so with
+    /// [`Lease::with_abandoned`].
+    ///
     /// # Errors
     /// When the store cannot be asked; the lease then ends by itself.
     async fn release(&self, lease: Lease) -> Result<(), StoreError>;
@@ -184,8 +188,8 @@ impl Lease {
         self
     }
 
-    /// Whether the one before it ran out without being given back: who had it may have died, and
-    /// what it had fetched with it.
+    /// Whether the one before it ran out without being given back, or knew of another that had: who
+    /// had it may have died, and what it had fetched with it.
     #[must_use]
     pub fn was_abandoned(&self) -> bool {
         self.abandoned

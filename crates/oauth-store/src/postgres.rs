@@ -259,8 +259,10 @@ impl Backend for Postgres {
         // The row stays for a while: it is what tells apart whoever comes back late. No lease has
         // the number 0.
         let statement = "UPDATE oauth_store_lease \
-            SET fence = 0, until = least(until, clock_timestamp()) WHERE id = $1 AND fence = $2";
-        self.rows(statement, &[&id(lease.name()), &number(lease.fence())])
+            SET fence = CASE WHEN $3 THEN fence ELSE 0 END, \
+                until = least(until, clock_timestamp()) WHERE id = $1 AND fence = $2";
+        let (fence, abandoned) = (number(lease.fence()), lease.was_abandoned());
+        self.rows(statement, &[&id(lease.name()), &fence, &abandoned])
             .await?;
         Ok(())
     }

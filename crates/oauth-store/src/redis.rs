@@ -245,9 +245,10 @@ impl Backend for Redis {
     async fn release(&self, lease: Lease) -> Result<(), StoreError> {
         let key = self.keys.lease(lease.name());
         let fence = lease.fence().to_string();
+        let abandoned: &[u8] = if lease.was_abandoned() { b"1" } else { b"0" };
         let _was_ours: bool = self
             .link
-            .run(&self.scripts.release, &[&key], &[fence.as_bytes()])
+            .run(&self.scripts.release, &[&key], &[fence.as_bytes(), abandoned])
             .await?;
         Ok(())
     }

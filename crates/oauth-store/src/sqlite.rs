@@ -207,7 +207,8 @@ impl Backend for Sqlite {
     }
 
     async fn release(&self, lease: Lease) -> Result<(), StoreError> {
-        self.write(move |db| db.unsynced(|sql| leases::release(sql, &lease)))
+        let now = self.clock.monotonic();
+        self.write(move |db| db.unsynced(|sql| leases::release(sql, &lease, now)))
             .await
     }
 

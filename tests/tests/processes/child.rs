@@ -10,8 +10,8 @@
 use std::{sync::Arc, time::Duration};
 
 use oauth_core::{
-    Client, GenericProvider, ReqwestTransport, ServerMetadata,
-    manager::{RefreshPolicy, TokenManager},
+    Client, Error, GenericProvider, ReqwestTransport, ServerMetadata,
+    manager::{Event, Events, RefreshPolicy, TokenManager},
     store::Subject,
 };
 use oauth_store::{Keys, Protection};
@@ -59,15 +59,35 @@ fn child() {
             .store(GatedStore { gate, store })
             .policy(RefreshPolicy::default().with_lease(LEASE))
             .build();
+        let mut events = tokens.events();
         say("ready");
         while let Some(command) = commands.recv().await {
             assert_eq!(command, "get");
             match tokens.get(&Subject::user(USER), None).await {
                 Ok(token) => say(&format!("token {}", token.expose_secret())),
-                Err(error) => say(&format!("error {:?}: {error}", error.kind())),
+                Err(error) => say(&report(&error, &mut events)),
             }
         }
     });
+}
+
+/// What a program can tell of an error: by the error itself, and by the events.
+fn report(error: &Error, events: &mut Events) -> String {
+    let told = std::iter::from_fn(|| events.try_next()).any(|event| {
+        matches!(
+            event,
+            Event::ReauthorizationRequired {
+                interrupted: true,
+                ..
+            }
+        )
+    });
+    let why = match (error.is_interrupted(), told) {
+        (true, true) => "interrupted",
+        (false, false) => "refused",
+        _ => "the error and the event differ",
+    };
+    format!("error {why}: {error}")
 }
 
 async fn client(gate: &Gate) -> Client {

@@ -22,12 +22,13 @@ use tokio::{
 
 use super::{
     child::{CLIENT, KEYS, SECRET, SERVER, STOP_AT, STORE, USER},
+    place::Place,
     points::Point,
 };
 
 pub(crate) struct World {
     emulator: Emulator,
-    url: String,
+    place: Place,
     key: Key,
     client: Client,
 }
@@ -35,16 +36,16 @@ pub(crate) struct World {
 impl World {
     /// A user who is logged in at a client whose refresh tokens are good for one use, as those of
     /// public clients at Twitch.
-    pub(crate) async fn once(url: &str) -> Self {
-        Self::start(url, "once").await
+    pub(crate) async fn once(place: Place) -> Self {
+        Self::start(place, "once").await
     }
 
     /// The same, with refresh tokens that stay good.
-    pub(crate) async fn again(url: &str) -> Self {
-        Self::start(url, "again").await
+    pub(crate) async fn again(place: Place) -> Self {
+        Self::start(place, "again").await
     }
 
-    async fn start(url: &str, id: &str) -> Self {
+    async fn start(place: Place, id: &str) -> Self {
         let new = |id, one_time| {
             let client = oauth_emulators::Client::new(id).secret(SECRET);
             match one_time {
@@ -65,7 +66,7 @@ impl World {
         let client = Client::builder(provider, id).client_secret(SECRET);
         let world = Self {
             client: client.build().unwrap(),
-            url: url.to_owned(),
+            place,
             key: Key::generate("test", &OsRandom).unwrap(),
             emulator,
         };
@@ -115,6 +116,11 @@ impl World {
         token.refresh_token().unwrap().expose_secret().to_owned()
     }
 
+    /// Waits until nothing is left of processes that were killed.
+    pub(crate) async fn quiet(&self) {
+        self.place.quiet().await;
+    }
+
     /// Whether the server would still take a refresh token.
     pub(crate) async fn is_good(&self, refresh_token: &str) -> bool {
         let token = SecretString::from(refresh_token);
@@ -132,12 +138,18 @@ impl World {
             .count()
     }
 
+    /// Lets the server answer the next token request with 503.
+    pub(crate) fn next_request_fails(&self) {
+        let fault = serde_json::json!({"path": "/token", "status": 503});
+        self.emulator.script_fault(fault).unwrap();
+    }
+
     /// A new process, which has opened the store.
     pub(crate) async fn child(&self, stop_at: Option<Point>) -> Process {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command
             .args(["--exact", "child::child", "--nocapture"])
-            .env(STORE, &self.url)
+            .env(STORE, self.place.url())
             .env(KEYS, self.key.to_line().expose_secret())
             .env(SERVER, self.emulator.base_url())
             .env(CLIENT, self.client.client_id())
@@ -163,7 +175,7 @@ impl World {
 
     async fn store(&self) -> Arc<dyn TokenStore> {
         let keys = Protection::Keys(Keys::new(self.key.clone()));
-        oauth_store::open(&self.url, keys).await.unwrap()
+        oauth_store::open(&self.place.url(), keys).await.unwrap()
     }
 }
 

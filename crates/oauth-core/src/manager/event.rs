@@ -50,6 +50,9 @@ pub enum Event {
     ReauthorizationRequired {
         /// Whose.
         owner: Owner,
+        /// Whether it was lost with a process that was stopped while it renewed, as
+        /// [`Error::is_interrupted`] says: neither the user nor the server has ended it.
+        interrupted: bool,
     },
     /// A rotated refresh token could not be stored. It is in memory and written again until it is.
     SaveFailed {
@@ -160,8 +163,12 @@ fn log(event: &Event) {
         Event::RefreshFailed { owner, error } => {
             tracing::warn!(issuer = owner.issuer(), %error, "refresh failed");
         }
-        Event::ReauthorizationRequired { owner } => {
-            tracing::warn!(issuer = owner.issuer(), "the user has to authorize again");
+        Event::ReauthorizationRequired { owner, interrupted } => {
+            tracing::warn!(
+                issuer = owner.issuer(),
+                interrupted,
+                "the user has to authorize again"
+            );
         }
         Event::SaveFailed { owner, error } => {
             tracing::error!(issuer = owner.issuer(), %error, "a token could not be stored");

@@ -8,7 +8,7 @@ pub(super) fn count(event: &Event) {
         Event::Refreshed { owner, .. } => ("oauth_tokens_refreshed_total", owner),
         Event::Rotated { owner } => ("oauth_refresh_tokens_rotated_total", owner),
         Event::RefreshFailed { owner, .. } => ("oauth_refresh_failures_total", owner),
-        Event::ReauthorizationRequired { owner } => {
+        Event::ReauthorizationRequired { owner, .. } => {
             ("oauth_reauthorizations_required_total", owner)
         }
         Event::SaveFailed { owner, .. } => ("oauth_save_failures_total", owner),

@@ -151,9 +151,12 @@ impl Flight {
             Leased::Changed => return Ok(Attempt::Again),
         };
         let result = self.act(lease.as_ref()).await;
-        if let (Some(store), Some(lease)) = (&self.shared.store, lease) {
-            // It ends by itself when the store is down.
-            let _ = store.release(lease).await;
+        if let Some(lease) = lease {
+            // Until an answer of the server's has said whether the refresh token is still good, the
+            // next one has to know that a process died.
+            let unsettled = matches!(&result, Err(error) if !error.needs_reauthorization());
+            let abandoned = lease.was_abandoned() && unsettled;
+            self.shared.release(lease.with_abandoned(abandoned)).await;
         }
         result
     }
@@ -362,8 +365,10 @@ impl Flight {
                 if let Some(token) = self.first().await? {
                     return Ok(self.granted(Known::default(), None, token).await);
                 }
-                let owner = self.owner();
-                self.shared.tell(&Event::ReauthorizationRequired { owner });
+                self.shared.tell(&Event::ReauthorizationRequired {
+                    owner: self.owner(),
+                    interrupted: error.is_interrupted(),
+                });
                 Err(error)
             }
         }

@@ -139,11 +139,11 @@ impl TokenStore for MemoryStore {
     }
 
     async fn release(&self, lease: Lease) -> Result<(), StoreError> {
-        self.with(|state| {
-            let ours = state.leases.get(lease.name());
-            if ours.is_some_and(|held| held.fence == lease.fence()) {
-                state.leases.remove(lease.name());
-            }
+        let now = self.clock.monotonic();
+        self.with(|state| match state.leases.get_mut(lease.name()) {
+            Some(held) if held.fence != lease.fence() => {}
+            Some(held) if lease.was_abandoned() => held.until = held.until.min(now),
+            _ => drop(state.leases.remove(lease.name())),
         });
         Ok(())
     }

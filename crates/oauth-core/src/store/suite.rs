@@ -135,6 +135,7 @@ pub fn cases() -> Vec<Case> {
         leases:
             one_of_many_gets_a_lease,
             a_lease_given_back_or_run_out_can_be_had_again,
+            an_abandoned_lease_is_known_until_it_was_seen_to,
             a_save_needs_the_newest_lease,
             a_lease_that_ran_out_unused_still_saves,
             a_late_release_takes_nothing_away,

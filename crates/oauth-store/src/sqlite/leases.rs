@@ -35,9 +35,16 @@ pub(super) fn take(
     Ok(Some(lease.with_abandoned(held.is_some())))
 }
 
-pub(super) fn release(sql: &Connection, lease: &Lease) -> Result<(), Failure> {
-    sql.prepare_cached("DELETE FROM lease WHERE name = ? AND fence = ?")?
-        .execute(params![lease.name(), lease.fence().cast_signed()])?;
+pub(super) fn release(sql: &Connection, lease: &Lease, now: Duration) -> Result<(), Failure> {
+    let (name, fence) = (lease.name(), lease.fence().cast_signed());
+    match lease.was_abandoned() {
+        false => sql
+            .prepare_cached("DELETE FROM lease WHERE name = ? AND fence = ?")?
+            .execute(params![name, fence])?,
+        true => sql
+            .prepare_cached("UPDATE lease SET until = min(until, ?) WHERE name = ? AND fence = ?")?
+            .execute(params![millis(now), name, fence])?,
+    };
     Ok(())
 }
 

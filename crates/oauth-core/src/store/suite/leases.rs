@@ -46,6 +46,23 @@ pub(super) async fn a_lease_given_back_or_run_out_can_be_had_again(harness: &dyn
     assert_eq!(abandoned, [false, false, true], "only the second ran out");
 }
 
+pub(super) async fn an_abandoned_lease_is_known_until_it_was_seen_to(harness: &dyn Harness) {
+    let store = new_store(harness).await;
+    take(&*store, "name", SHORT).await;
+    run_out(harness).await;
+    for _ in 0..3 {
+        let lease = take(&*store, "name", LONG).await;
+        assert!(lease.was_abandoned(), "{lease:?}");
+        refused(&*store, "name").await;
+        store.release(lease).await.expect("released");
+    }
+    let lease = take(&*store, "name", LONG).await;
+    let settled = lease.with_abandoned(false);
+    store.release(settled).await.expect("released");
+    let lease = take(&*store, "name", LONG).await;
+    assert!(!lease.was_abandoned(), "{lease:?}");
+}
+
 pub(super) async fn a_save_needs_the_newest_lease(harness: &dyn Harness) {
     let store = new_store(harness).await;
     let owner = user("42");
@@ -64,7 +81,8 @@ pub(super) async fn a_save_needs_the_newest_lease(harness: &dyn Harness) {
         let error = store.save(&owner, &a, replaces, Some(&stale)).await;
         assert_eq!(error.expect_err("a stale lease").kind(), FENCED);
     }
-    store.release(newest.clone()).await.expect("released");
+    let settled = newest.clone().with_abandoned(false);
+    store.release(settled).await.expect("released");
     for old in [&stale, &newest] {
         let error = store.save(&owner, &a, Some(version), Some(old)).await;
         assert_eq!(error.expect_err("a lease given back").kind(), FENCED);
