@@ -90,7 +90,10 @@ async fn kills(world: &World, count: usize) {
             Err(error) => {
                 // The server has given a successor that nobody has: no store can bring it back.
                 assert!(may_be_lost, "{round}: it need not have been lost: {error}");
-                assert!(!world.is_good(&before).await, "{round}: still good: {error}");
+                assert!(
+                    !world.is_good(&before).await,
+                    "{round}: still good: {error}"
+                );
                 assert!(
                     error.contains("interrupted") && error.contains("was stopped"),
                     "{round}: said only {error}"

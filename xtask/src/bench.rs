@@ -1,7 +1,8 @@
 //! `cargo xtask bench`: measures this project beside its peers, and writes `docs/performance.md`.
 //!
-//! The measuring is done by `tests/peers`, a workspace of its own; what is here builds and runs it,
-//! and compares the figures with what they have to reach.
+//! The measuring is done by `tests/peers`, a workspace of its own, and for the stores by the
+//! benchmark of `oauth-store`; what is here builds and runs them, and compares the figures with
+//! what they have to reach.
 
 mod build;
 mod machine;
@@ -29,7 +30,7 @@ pub(crate) struct Arguments {
     check: bool,
 }
 
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 11] = [
     "cached",
     "crowd",
     "allocations",
@@ -39,8 +40,12 @@ const NAMES: [&str; 10] = [
     "memory",
     "requests",
     "exchange",
+    "stores",
     "build",
 ];
+
+/// What `tests/peers` has no part in.
+const WITHOUT_PEERS: [&str; 2] = ["stores", "build"];
 
 /// One figure of one contestant.
 struct Figure {
@@ -65,7 +70,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
         })
         .collect();
     let root = root()?;
-    if wanted != ["build"] {
+    if !wanted.iter().all(|name| WITHOUT_PEERS.contains(name)) {
         build_peers(&root)?;
     }
     let mut figures = Vec::new();
@@ -122,13 +127,15 @@ fn build_peers(root: &Path) -> Result<(), String> {
 
 /// Each measurement in a process of its own, so that none inherits another's memory.
 fn measure(root: &Path, name: &'static str, quick: bool) -> Result<Vec<Figure>, String> {
-    let mut command = if name == "allocations" {
-        Command::new(target(root).join("release/allocations"))
-    } else {
-        let mut command = Command::new(target(root).join("release/peers"));
-        command.args(["--only", name]);
-        command.args(quick.then_some("--quick"));
-        command
+    let mut command = match name {
+        "allocations" => Command::new(target(root).join("release/allocations")),
+        "stores" => stores(root, quick),
+        _ => {
+            let mut command = Command::new(target(root).join("release/peers"));
+            command.args(["--only", name]);
+            command.args(quick.then_some("--quick"));
+            command
+        }
     };
     let failed = |error: std::io::Error| format!("{name}: {error}");
     let mut child = command.stdout(Stdio::piped()).spawn().map_err(failed)?;
@@ -143,6 +150,19 @@ fn measure(root: &Path, name: &'static str, quick: bool) -> Result<Vec<Figure>, 
     } else {
         Err(format!("{name} failed"))
     }
+}
+
+/// The benchmark of the stores: it starts their servers, and needs them installed.
+fn stores(root: &Path, quick: bool) -> Command {
+    let mut command = cargo();
+    command.args(["bench", "--quiet", "--package", "oauth-store"]);
+    command.args(["--all-features", "--bench", "stores", "--"]);
+    command.args(match quick {
+        true => ["--quick", "--rows", "300000"].as_slice(),
+        false => &["--rows", "1000000"],
+    });
+    command.current_dir(root);
+    command
 }
 
 fn figure(name: &'static str, line: &str) -> Result<Figure, String> {

@@ -106,7 +106,7 @@ fn show(text: &str) -> Result<(), String> {
 fn list(run: &Run, catalogue: &Catalogue) -> Result<String, String> {
     let planned = run.planned()?;
     let mut text = String::new();
-    let mut claimed = 0;
+    let (mut claimed, mut tested) = (0, 0);
     for row in catalogue.rows() {
         let on: Vec<_> = planned
             .iter()
@@ -117,10 +117,11 @@ fn list(run: &Run, catalogue: &Catalogue) -> Result<String, String> {
             })
             .collect();
         claimed += usize::from(!on.is_empty());
-        let on = if on.is_empty() {
-            "-".to_owned()
-        } else {
-            on.join(" ")
+        tested += usize::from(on.is_empty() && !row.tests.is_empty());
+        let on = match (on.is_empty(), row.tests.is_empty()) {
+            (true, true) => "-".to_owned(),
+            (true, false) => "cargo xtask test".to_owned(),
+            (false, _) => on.join(" "),
         };
         // Writing into a String cannot fail.
         let _ = writeln!(
@@ -133,8 +134,37 @@ fn list(run: &Run, catalogue: &Catalogue) -> Result<String, String> {
     }
     let _ = writeln!(
         text,
-        "{claimed} of {} rows have a case",
+        "{claimed} of {} rows have a case, {tested} others a test that `cargo xtask test` runs",
         catalogue.rows().len()
     );
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, path::Path};
+
+    use super::*;
+
+    #[test]
+    fn every_test_that_a_row_names_is_there() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let catalogue = Catalogue::load().unwrap();
+        let mut files = BTreeMap::new();
+        for (row, test) in catalogue
+            .rows()
+            .flat_map(|row| row.tests.iter().map(move |test| (row, test)))
+        {
+            let (file, name) = test.split_once("::").unwrap();
+            let text = files
+                .entry(file)
+                .or_insert_with(|| std::fs::read_to_string(root.join(file)).unwrap_or_default());
+            assert!(
+                text.contains(&format!("fn {name}(")),
+                "{} names {test}, which is not there",
+                row.id
+            );
+        }
+        assert!(!files.is_empty());
+    }
 }

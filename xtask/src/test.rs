@@ -9,14 +9,17 @@ pub(crate) struct Arguments {
     /// Only the steps whose name contains this
     #[arg(long, value_name = "TEXT")]
     step: Option<String>,
+    /// Kills processes 1,000 times for each store instead of 50 times: some minutes more
+    #[arg(long)]
+    thorough: bool,
 }
 
-type Step = (&'static str, fn() -> Result<(), String>);
+type Step = (&'static str, fn(&Arguments) -> Result<(), String>);
 
 const STEPS: &[Step] = &[
-    ("format", || cargo(&["fmt", "--all", "--check"])),
-    ("layers and crate counts", dependencies::check),
-    ("lints", || {
+    ("format", |_| cargo(&["fmt", "--all", "--check"])),
+    ("layers and crate counts", |_| dependencies::check()),
+    ("lints", |_| {
         cargo(&[
             "clippy",
             "--workspace",
@@ -32,6 +35,11 @@ const STEPS: &[Step] = &[
     ("model", model),
     ("documentation", documentation),
     ("examples", examples),
+    ("features", |_| features()),
+    ("tests", tests),
+    ("model", |_| model()),
+    ("documentation", |_| documentation()),
+    ("examples", |_| examples()),
 ];
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
@@ -47,10 +55,26 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
     }
     for (name, step) in &steps {
         println!("== {name}");
-        step().map_err(|why| format!("{name}: {why}"))?;
+        step(arguments).map_err(|why| format!("{name}: {why}"))?;
     }
     println!("{} steps passed", steps.len());
     Ok(())
+}
+
+/// Kills of each store's processes, in a thorough run.
+const KILLS: &str = "1000";
+
+fn tests(arguments: &Arguments) -> Result<(), String> {
+    let mut test = command(&["test", "--workspace", "--quiet"]);
+    if arguments.thorough {
+        println!("{KILLS} kills for each store (OAUTH_TEST_KILLS)");
+        test.env("OAUTH_TEST_KILLS", KILLS);
+    } else {
+        println!(
+            "50 kills for each store, unless OAUTH_TEST_KILLS says otherwise; 1000 with --thorough"
+        );
+    }
+    execute(test)
 }
 
 /// The flight of the token manager under a model checker, which replaces the locks it uses.
@@ -75,6 +99,24 @@ fn features() -> Result<(), String> {
             "--quiet",
             "--package",
             "oauth-core",
+            "--no-default-features",
+            "--features",
+            feature,
+        ])?;
+    }
+    cargo(&[
+        "check",
+        "--quiet",
+        "--package",
+        "oauth-store",
+        "--no-default-features",
+    ])?;
+    for feature in ["sqlite", "postgres", "redis", "encryption"] {
+        cargo(&[
+            "check",
+            "--quiet",
+            "--package",
+            "oauth-store",
             "--no-default-features",
             "--features",
             feature,

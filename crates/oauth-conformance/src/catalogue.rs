@@ -42,6 +42,9 @@ pub struct Row {
     pub title: String,
     /// What must be observed.
     pub required: String,
+    /// Tests of the workspace that show it, where a case of this suite cannot: `FILE::NAME`.
+    #[serde(default)]
+    pub tests: Vec<String>,
 }
 
 impl Row {

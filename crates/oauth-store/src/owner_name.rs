@@ -7,10 +7,12 @@ use oauth_core::store::{Owner, StoreError, StoreErrorKind, Subject};
 
 /// `["issuer","client"]` or `["issuer","client","user"]`.
 pub(crate) fn write(owner: &Owner) -> String {
-    let user = owner.subject().user_id();
-    let parts = [Some(owner.issuer()), Some(owner.client_id()), user];
-    let parts = parts.into_iter().flatten();
-    serde_json::Value::from_iter(parts).to_string()
+    let (issuer, client) = (owner.issuer(), owner.client_id());
+    let name = match owner.subject().user_id() {
+        Some(user) => serde_json::to_string(&[issuer, client, user]),
+        None => serde_json::to_string(&[issuer, client]),
+    };
+    name.expect("texts can be written as JSON, and a String takes whatever is written")
 }
 
 /// The owner that [`write`] wrote.

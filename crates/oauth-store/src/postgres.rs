@@ -23,6 +23,7 @@
 mod builder;
 mod failure;
 mod schema;
+mod statements;
 
 use std::{
     fmt,
@@ -33,11 +34,12 @@ use async_trait::async_trait;
 use deadpool_postgres::{Object, Pool};
 use oauth_core::store::{Lease, Owner, StoreError, StoreErrorKind, Version};
 use sha2::{Digest, Sha256};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout;
 use tokio_postgres::types::ToSql;
 use zeroize::Zeroizing;
 
 pub use builder::PostgresBuilder;
+use statements::{INSERT, LEASE, RELEASE, UPDATE};
 
 use crate::{
     backend::{Backend, Row, Sealed},
@@ -74,22 +76,27 @@ impl Postgres {
         statement: &str,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<tokio_postgres::Row>, StoreError> {
-        let deadline = Instant::now() + self.limit;
-        let connection = timeout_at(deadline, self.pool.get())
-            .await
-            .map_err(|_| failure::too_slow())?
-            .map_err(failure::no_connection)?;
-        let answer = timeout_at(deadline, async {
-            let statement = connection.prepare_cached(statement).await?;
-            connection.query(&statement, parameters).await
+        let mut held = None;
+        let answer = timeout(self.limit, async {
+            let connection = self.pool.get().await.map_err(failure::no_connection)?;
+            let connection = held.insert(connection);
+            let statement = connection.prepare_cached(statement).await;
+            let answer = match statement {
+                Ok(statement) => connection.query(&statement, parameters).await,
+                Err(error) => Err(error),
+            };
+            Ok(answer)
         });
         let (error, usable) = match answer.await {
-            Ok(Ok(rows)) => return Ok(rows),
-            Ok(Err(error)) => (failure::refused(&error), failure::leaves_usable(&error)),
+            Ok(Ok(Ok(rows))) => return Ok(rows),
+            Ok(Ok(Err(error))) => (failure::refused(&error), failure::leaves_usable(&error)),
+            Ok(Err(error)) => return Err(error),
             // The answer may still come: whoever used the connection next would wait for it.
             Err(_) => (failure::too_slow(), false),
         };
-        if !usable {
+        if let Some(connection) = held
+            && !usable
+        {
             // What has ended this one may have ended the idle ones.
             drop(Object::take(connection));
             self.pool.retain(|_, _| false);
@@ -234,17 +241,9 @@ impl Backend for Postgres {
     }
 
     async fn lease(&self, name: &str, ttl: Duration) -> Result<Option<Lease>, StoreError> {
-        // Numbers and times are taken again once the row is locked: those of the first line may
-        // be older than those of a lease that was given out and back while this one waited.
-        let statement = "INSERT INTO oauth_store_lease AS held (id, fence, until) VALUES (\
-                $1, nextval('oauth_store_number'), clock_timestamp() + $2 * interval '1 microsecond') \
-            ON CONFLICT (id) DO UPDATE SET fence = nextval('oauth_store_number'), \
-                abandoned = held.fence <> 0, \
-                until = clock_timestamp() + $2 * interval '1 microsecond' \
-            WHERE held.until <= clock_timestamp() RETURNING fence, abandoned";
         // The operator takes a number of a kind that this is exact for.
         let ttl = moment::ttl(ttl) as f64;
-        let Some(row) = self.row(statement, &[&id(name), &ttl]).await? else {
+        let Some(row) = self.row(LEASE, &[&id(name), &ttl]).await? else {
             return Ok(None);
         };
         let damaged = |error| failure::damaged(&error);
@@ -256,13 +255,8 @@ impl Backend for Postgres {
     }
 
     async fn release(&self, lease: Lease) -> Result<(), StoreError> {
-        // The row stays for a while: it is what tells apart whoever comes back late. No lease has
-        // the number 0.
-        let statement = "UPDATE oauth_store_lease \
-            SET fence = CASE WHEN $3 THEN fence ELSE 0 END, \
-                until = least(until, clock_timestamp()) WHERE id = $1 AND fence = $2";
         let (fence, abandoned) = (number(lease.fence()), lease.was_abandoned());
-        self.rows(statement, &[&id(lease.name()), &fence, &abandoned])
+        self.rows(RELEASE, &[&id(lease.name()), &fence, &abandoned])
             .await?;
         Ok(())
     }
@@ -297,36 +291,6 @@ impl Backend for Postgres {
         Ok(owners(&rows))
     }
 }
-
-/// Locks the lease, so that nobody can take it over between the check and the write, and says
-/// whether a newer one was given out.
-macro_rules! fenced {
-    ($write:literal) => {
-        concat!(
-            "WITH newest AS MATERIALIZED (\
-                SELECT fence FROM oauth_store_lease WHERE id = $1 FOR SHARE), \
-            fenced AS MATERIALIZED (\
-                SELECT EXISTS (SELECT 1 FROM newest WHERE fence <> $2) AS yes), \
-            written AS (",
-            $write,
-            " RETURNING version) \
-            SELECT fenced.yes AS fenced, written.version \
-            FROM fenced LEFT JOIN written ON true"
-        )
-    };
-}
-
-const INSERT: &str = fenced!(
-    "INSERT INTO oauth_store_record (id, body, key_id, refresh_at, dead_at, owner, version) \
-    SELECT $3, $4, $5, $6, $7, $8, nextval('oauth_store_number') FROM fenced WHERE NOT yes \
-    ON CONFLICT (id) DO NOTHING"
-);
-
-const UPDATE: &str = fenced!(
-    "UPDATE oauth_store_record SET body = $4, key_id = $5, refresh_at = $6, dead_at = $7, \
-        version = nextval('oauth_store_number') \
-    FROM fenced WHERE NOT yes AND id = $3 AND version = $8"
-);
 
 /// What a row is found under: names can be longer than an index allows.
 fn id(name: &str) -> Vec<u8> {

@@ -248,7 +248,11 @@ impl Backend for Redis {
         let abandoned: &[u8] = if lease.was_abandoned() { b"1" } else { b"0" };
         let _was_ours: bool = self
             .link
-            .run(&self.scripts.release, &[&key], &[fence.as_bytes(), abandoned])
+            .run(
+                &self.scripts.release,
+                &[&key],
+                &[fence.as_bytes(), abandoned],
+            )
             .await?;
         Ok(())
     }

@@ -47,7 +47,9 @@ impl Place {
                 server.sql(clients).unwrap() == "0"
             }
             // The one that asks is one.
-            Self::Redis(server) => server.command(&["CLIENT", "LIST"]).unwrap().lines().count() == 1,
+            Self::Redis(server) => {
+                server.command(&["CLIENT", "LIST"]).unwrap().lines().count() == 1
+            }
         }
     }
 }

@@ -35,7 +35,10 @@ fn a_full_disk_loses_no_refresh_token() {
         command.arg(folder.path());
         command
     };
-    if !unshare("true").status().is_ok_and(|status| status.success()) {
+    if !unshare("true")
+        .status()
+        .is_ok_and(|status| status.success())
+    {
         eprintln!(
             "NOT CHECKED: a full disk needs a small file system, and nothing may be mounted here; \
             oauth-store's own tests limit the file instead"

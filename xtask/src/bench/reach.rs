@@ -2,9 +2,10 @@
 
 use super::Figure;
 
-/// Ours begins with this; what is written by hand, or is a bare client, with one of the others.
-const OURS: &str = "oauth-core";
-const NOT_A_PEER: [&str; 6] = [OURS, "floor", "by hand", "plain", "raw", "HashMap"];
+/// Ours begins with one of these.
+const OURS: [&str; 2] = ["oauth-core", "oauth-store"];
+/// What is written by hand, or is a bare client, begins with one of these.
+const NOT_A_PEER: [&str; 5] = ["floor", "by hand", "plain", "raw", "HashMap"];
 
 /// A figure of ours, what it is compared with, and how far it may be from it.
 struct Reach {
@@ -59,6 +60,27 @@ const REACHES: &[Reach] = &[
     reach("clean dev build", Who("reqwest"), AtMost(1.3)),
 ];
 
+/// The same of each store.
+macro_rules! stores {
+    ($($store:literal),+) => {
+        &[$(
+            reach(concat!($store, ": load, 1 task"), Who("bare"), AtLeast(0.8)),
+            reach(concat!($store, ": save, 1 task"), Who("bare"), AtLeast(0.8)),
+            reach(concat!($store, ": load, 32 tasks"), Who("bare"), AtLeast(0.8)),
+            reach(concat!($store, ": save, 32 tasks"), Who("bare"), AtLeast(0.8)),
+            reach(concat!($store, ": load sealed, 1 task"), Who("in clear"), AtLeast(0.9)),
+            reach(concat!($store, ": save sealed, 1 task"), Who("in clear"), AtLeast(0.9)),
+            reach(concat!($store, ": load sealed, 32 tasks"), Who("in clear"), AtLeast(0.9)),
+            reach(concat!($store, ": save sealed, 32 tasks"), Who("in clear"), AtLeast(0.9)),
+            // A hundred times the rows: what depends on the table takes a hundred times as long.
+            reach(concat!($store, ": 100 due at once"), Who("among"), AtMost(3.0)),
+            reach(concat!($store, ": 100 purged at once"), Who("among"), AtMost(3.0)),
+        )+]
+    };
+}
+
+const STORES: &[Reach] = stores!("PostgreSQL", "Redis", "SQLite");
+
 const fn reach(figure: &'static str, against: Against, limit: Limit) -> Reach {
     Reach {
         figure,
@@ -97,6 +119,7 @@ impl Verdict<'_> {
 pub(super) fn judge(figures: &[Figure]) -> Vec<Verdict<'_>> {
     REACHES
         .iter()
+        .chain(STORES)
         .filter(|reach| figures.iter().any(|figure| figure.what == reach.figure))
         .map(|reach| Verdict {
             what: reach.figure,
@@ -104,6 +127,10 @@ pub(super) fn judge(figures: &[Figure]) -> Vec<Verdict<'_>> {
             compared: compare(reach, figures),
         })
         .collect()
+}
+
+fn is_ours(who: &str) -> bool {
+    OURS.iter().any(|name| who.starts_with(name))
 }
 
 fn compare<'a>(reach: &Reach, figures: &'a [Figure]) -> Option<Compared<'a>> {
@@ -120,7 +147,7 @@ fn compare<'a>(reach: &Reach, figures: &'a [Figure]) -> Option<Compared<'a>> {
     // The worst of ours: who has several ways is not to show the best one only.
     let ours = figures
         .iter()
-        .filter(|figure| figure.what == reach.figure && figure.who.starts_with(OURS))
+        .filter(|figure| figure.what == reach.figure && is_ours(&figure.who))
         .reduce(|worst, figure| match reach.limit {
             AtMost(_) if figure.high > worst.high => figure,
             AtLeast(_) if figure.value < worst.value => figure,
@@ -138,7 +165,9 @@ fn compare<'a>(reach: &Reach, figures: &'a [Figure]) -> Option<Compared<'a>> {
         Constant(value, name) => (name, value),
         Who(name) => of(begins, name).map(|figure| (figure.who.as_str(), figure.value))?,
         Peers => {
-            let peer = |who: &str, _: &str| !NOT_A_PEER.iter().any(|name| who.starts_with(name));
+            let peer = |who: &str, _: &str| {
+                !is_ours(who) && !NOT_A_PEER.iter().any(|name| who.starts_with(name))
+            };
             of(peer, "").map(|figure| (figure.who.as_str(), figure.value))?
         }
     };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::shared::Shared;
 use crate::store::Lease;
 
-/// Where a lease ends up that no store has taken back for so long: it has ended by itself.
+/// A lease that no store has taken back for so long has ended by itself.
 const GIVE_UP: Duration = Duration::from_secs(3600);
 
 impl Shared {

@@ -3,7 +3,10 @@
 use std::{fmt, time::SystemTime};
 
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{Error as _, MapAccess, Visitor},
+};
 use serde_json::{Map, Value};
 
 use super::{StoreError, StoreErrorKind, TokenRequest};
@@ -178,14 +181,60 @@ struct RecordRef<'a> {
     unknown: &'a Map<String, Value>,
 }
 
-#[derive(Deserialize)]
 struct RecordOwned {
     version: u32,
     tokens: Vec<IssuedOwned>,
-    #[serde(default)]
     claims: Map<String, Value>,
-    #[serde(flatten)]
     unknown: Map<String, Value>,
+}
+
+/// A member's name.
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "lowercase")]
+enum Member {
+    Version,
+    Tokens,
+    Claims,
+    Unknown(String),
+}
+
+/// By hand, because `serde(flatten)` reads everything into a buffer first.
+impl<'de> Deserialize<'de> for RecordOwned {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(RecordVisitor)
+    }
+}
+
+struct RecordVisitor;
+
+impl<'de> Visitor<'de> for RecordVisitor {
+    type Value = RecordOwned;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a record")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<RecordOwned, A::Error> {
+        let (mut version, mut tokens, mut claims) = (None, None, None);
+        let mut unknown = Map::new();
+        while let Some(member) = members.next_key()? {
+            let twice = match member {
+                Member::Version => version.replace(members.next_value()?).is_some(),
+                Member::Tokens => tokens.replace(members.next_value()?).is_some(),
+                Member::Claims => claims.replace(members.next_value()?).is_some(),
+                Member::Unknown(name) => unknown.insert(name, members.next_value()?).is_some(),
+            };
+            if twice {
+                return Err(A::Error::custom("a member comes twice"));
+            }
+        }
+        Ok(RecordOwned {
+            version: version.ok_or_else(|| A::Error::missing_field("version"))?,
+            tokens: tokens.ok_or_else(|| A::Error::missing_field("tokens"))?,
+            claims: claims.unwrap_or_default(),
+            unknown,
+        })
+    }
 }
 
 #[derive(Serialize)]

@@ -1,4 +1,5 @@
-//! The drivers alone: a row by its key, replaced if its version is still the same.
+//! The drivers alone, with the statements that the stores use, on tables that a store has filled:
+//! what is left out is the way from an owner and a record to them and back.
 
 use std::{
     path::Path,
@@ -27,7 +28,7 @@ impl Rows {
         let record: Record = ours::record(3600);
         Self {
             body: record.to_json().expose_secret().as_bytes().to_vec(),
-            versions: (0..OWNERS).map(|_| AtomicU64::new(1)).collect(),
+            versions: (0..OWNERS).map(|_| AtomicU64::new(0)).collect(),
         }
     }
 
@@ -40,33 +41,37 @@ impl Rows {
     }
 }
 
+/// When the record is due, as a number that a store would write.
+const DUE: i64 = 1_900_000_000_000_000;
+
 pub(super) struct Postgres {
     pool: deadpool_postgres::Pool,
     rows: Rows,
+    ids: Vec<Vec<u8>>,
 }
 
 impl Postgres {
     pub(super) async fn new(url: &str) -> Self {
-        let manager = deadpool_postgres::Manager::new(url.parse().unwrap(), tokio_postgres::NoTls);
+        let mut config: tokio_postgres::Config = url.parse().unwrap();
+        let options = config.get_options().unwrap_or_default();
+        let options = format!("-c synchronous_commit=on {options}");
+        config.options(options);
+        let manager = deadpool_postgres::Manager::new(config, tokio_postgres::NoTls);
         let pool = deadpool_postgres::Pool::builder(manager)
             .max_size(16)
             .build()
             .unwrap();
         let rows = Rows::new();
         let client = pool.get().await.unwrap();
-        let table = "CREATE TABLE bare (id text PRIMARY KEY, version bigint, refresh_at bigint, \
-            dead_at bigint, body bytea); CREATE SEQUENCE number START 2; \
-            CREATE INDEX ON bare (refresh_at); CREATE INDEX ON bare (dead_at)";
-        client.batch_execute(table).await.unwrap();
+        let mut ids = Vec::new();
         for id in 0..OWNERS {
-            let insert = "INSERT INTO bare VALUES ($1, 1, 1000, NULL, $2)";
-            client
-                .execute(insert, &[&name(id), &rows.body])
-                .await
-                .unwrap();
+            let select = "SELECT id, version FROM oauth_store_record WHERE owner = $1";
+            let row = client.query_one(select, &[&name(id)]).await.unwrap();
+            ids.push(row.get(0));
+            rows.keep(id, row.get::<_, i64>(1).unsigned_abs());
         }
         drop(client);
-        Self { pool, rows }
+        Self { pool, rows, ids }
     }
 }
 
@@ -74,23 +79,45 @@ impl Postgres {
 impl Subject for Postgres {
     async fn load(&self, id: usize) {
         let client = self.pool.get().await.unwrap();
-        let select = "SELECT version, body, refresh_at, dead_at FROM bare WHERE id = $1";
+        let select = "SELECT version, body, key_id, refresh_at, dead_at \
+            FROM oauth_store_record WHERE id = $1";
         let select = client.prepare_cached(select).await.unwrap();
-        let row = client.query_one(&select, &[&name(id)]).await.unwrap();
-        assert_eq!(row.get::<_, Vec<u8>>(1), self.rows.body);
+        let row = client.query_one(&select, &[&self.ids[id]]).await.unwrap();
+        assert_eq!(row.get::<_, &[u8]>(1).len(), self.rows.body.len());
     }
 
     async fn save(&self, id: usize) {
         let client = self.pool.get().await.unwrap();
-        let update = "UPDATE bare SET version = nextval('number'), body = $3, refresh_at = $4 \
-            WHERE id = $1 AND version = $2 RETURNING version";
+        let update = "WITH newest AS MATERIALIZED (\
+                SELECT fence FROM oauth_store_lease WHERE id = $1 FOR SHARE), \
+            fenced AS MATERIALIZED (\
+                SELECT EXISTS (SELECT 1 FROM newest WHERE fence <> $2) AS yes), \
+            written AS (UPDATE oauth_store_record SET \
+                body = $4, key_id = $5, refresh_at = $6, dead_at = $7, \
+                version = nextval('oauth_store_number') \
+                FROM fenced WHERE NOT yes AND id = $3 AND version = $8 RETURNING version) \
+            SELECT fenced.yes AS fenced, written.version \
+            FROM fenced LEFT JOIN written ON true";
         let update = client.prepare_cached(update).await.unwrap();
         let version = i64::try_from(self.rows.version(id)).unwrap();
+        let (none, body) = (None::<i64>, self.rows.body.as_slice());
         let row = client
-            .query_one(&update, &[&name(id), &version, &self.rows.body, &version])
+            .query_one(
+                &update,
+                &[
+                    &None::<&[u8]>,
+                    &none,
+                    &self.ids[id],
+                    &body,
+                    &None::<&str>,
+                    &Some(DUE),
+                    &none,
+                    &version,
+                ],
+            )
             .await
             .unwrap();
-        self.rows.keep(id, row.get::<_, i64>(0).unsigned_abs());
+        self.rows.keep(id, row.get::<_, i64>(1).unsigned_abs());
     }
 }
 
@@ -98,56 +125,60 @@ pub(super) struct Redis {
     link: redis::aio::ConnectionManager,
     save: redis::Script,
     rows: Rows,
+    prefix: &'static str,
 }
 
 impl Redis {
-    pub(super) async fn new(url: &str) -> Self {
+    pub(super) async fn new(url: &str, prefix: &'static str) -> Self {
         let client = redis::Client::open(url).unwrap();
         let mut link = redis::aio::ConnectionManager::new(client).await.unwrap();
         let rows = Rows::new();
         for id in 0..OWNERS {
-            let mut insert = redis::cmd("HSET");
-            insert
-                .arg(name(id))
-                .arg("version")
-                .arg(1)
-                .arg("body")
-                .arg(&rows.body);
-            insert.exec_async(&mut link).await.unwrap();
+            let mut version = redis::cmd("HGET");
+            version.arg(key(prefix, id)).arg("version");
+            rows.keep(id, version.query_async(&mut link).await.unwrap());
         }
-        let save = redis::Script::new(
-            "if redis.call('HGET', KEYS[1], 'version') ~= ARGV[1] then return 0 end \
-            local version = redis.call('INCR', KEYS[2]) \
-            redis.call('HSET', KEYS[1], 'version', version, 'body', ARGV[2]) \
-            redis.call('ZADD', KEYS[3], ARGV[1], KEYS[1]) \
-            return version",
-        );
-        Self { link, save, rows }
+        let save = redis::Script::new(concat!(
+            include_str!("../../src/redis/number.lua"),
+            include_str!("../../src/redis/save.lua")
+        ));
+        Self {
+            link,
+            save,
+            rows,
+            prefix,
+        }
     }
+}
+
+fn key(prefix: &str, id: usize) -> String {
+    format!("{{{prefix}}}:record:{}", name(id))
 }
 
 #[async_trait]
 impl Subject for Redis {
     async fn load(&self, id: usize) {
         let mut load = redis::cmd("HMGET");
-        load.arg(name(id)).arg("version").arg("body");
-        let row: (u64, Vec<u8>) = load.query_async(&mut self.link.clone()).await.unwrap();
-        assert_eq!(row.1, self.rows.body);
+        let fields: &[&str] = &["version", "body", "key_id", "refresh_at", "dead_at"];
+        load.arg(key(self.prefix, id)).arg(fields);
+        let row: Vec<Option<Vec<u8>>> = load.query_async(&mut self.link.clone()).await.unwrap();
+        assert_eq!(row[1].as_ref().unwrap().len(), self.rows.body.len());
     }
 
     async fn save(&self, id: usize) {
-        let mut save = self.save.key(name(id));
-        save.key("number")
-            .key("due")
-            .arg(self.rows.version(id))
-            .arg(&self.rows.body);
+        let mut save = self.save.key(key(self.prefix, id));
+        for other in ["lease:", "number", "due", "dead", "owners"] {
+            save.key(format!("{{{}}}:{other}", self.prefix));
+        }
+        save.arg(name(id)).arg(self.rows.version(id)).arg("");
+        save.arg(&self.rows.body).arg("").arg(DUE).arg("");
         let version: u64 = save.invoke_async(&mut self.link.clone()).await.unwrap();
         assert!(version > 0);
         self.rows.keep(id, version);
     }
 }
 
-type Work = Box<dyn FnOnce(&rusqlite::Connection) + Send>;
+type Work = Box<dyn FnOnce(&mut rusqlite::Connection) + Send>;
 
 /// One thread that writes and one that reads, as SQLite has it.
 pub(super) struct Sqlite {
@@ -156,19 +187,17 @@ pub(super) struct Sqlite {
     rows: Rows,
 }
 
+const RECORD: &str = "issuer = 'https://id.example.com' AND client_id = 'client' AND kind = 1 \
+    AND subject = ?";
+
 impl Sqlite {
     pub(super) fn new(path: &Path) -> Self {
         let rows = Rows::new();
         let sql = rusqlite::Connection::open(path).unwrap();
-        sql.execute_batch(
-            "PRAGMA journal_mode = WAL; CREATE TABLE bare (id TEXT PRIMARY KEY, version INTEGER, \
-            refresh_at INTEGER, dead_at INTEGER, body BLOB); CREATE INDEX a ON bare (refresh_at); \
-            CREATE INDEX b ON bare (dead_at)",
-        )
-        .unwrap();
         for id in 0..OWNERS {
-            let insert = "INSERT INTO bare VALUES (?, 1, 1000, NULL, ?)";
-            sql.execute(insert, (name(id), &rows.body)).unwrap();
+            let select = format!("SELECT version FROM record WHERE {RECORD}");
+            let version = sql.query_row(&select, [user(id)], |row| row.get::<_, i64>(0));
+            rows.keep(id, version.unwrap().cast_unsigned());
         }
         Self {
             reader: worker(path),
@@ -179,20 +208,23 @@ impl Sqlite {
 }
 
 fn worker(path: &Path) -> mpsc::Sender<Work> {
-    let sql = rusqlite::Connection::open(path).unwrap();
-    sql.execute_batch("PRAGMA synchronous = FULL; PRAGMA fullfsync = ON")
-        .unwrap();
+    let mut sql = rusqlite::Connection::open(path).unwrap();
+    sql.execute_batch(
+        "PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON;
+         PRAGMA secure_delete = FAST; PRAGMA journal_size_limit = 16777216",
+    )
+    .unwrap();
     let (sender, work) = mpsc::channel::<Work>();
-    thread::spawn(move || work.into_iter().for_each(|work| work(&sql)));
+    thread::spawn(move || work.into_iter().for_each(|work| work(&mut sql)));
     sender
 }
 
 async fn on<T: Send + 'static>(
     worker: &mpsc::Sender<Work>,
-    work: impl FnOnce(&rusqlite::Connection) -> T + Send + 'static,
+    work: impl FnOnce(&mut rusqlite::Connection) -> T + Send + 'static,
 ) -> T {
     let (sender, answer) = oneshot::channel();
-    let work = move |sql: &rusqlite::Connection| drop(sender.send(work(sql)));
+    let work = move |sql: &mut rusqlite::Connection| drop(sender.send(work(sql)));
     worker.send(Box::new(work)).unwrap();
     answer.await.unwrap()
 }
@@ -201,28 +233,53 @@ async fn on<T: Send + 'static>(
 impl Subject for Sqlite {
     async fn load(&self, id: usize) {
         let body: Vec<u8> = on(&self.reader, move |sql| {
-            let select = "SELECT version, refresh_at, dead_at, body FROM bare WHERE id = ?";
-            let mut select = sql.prepare_cached(select).unwrap();
-            select.query_row([name(id)], |row| row.get(3)).unwrap()
+            let select =
+                of_record("SELECT version, bytes, key_id, refresh_at, dead_at FROM record WHERE ");
+            let mut select = sql.prepare_cached(&select).unwrap();
+            select.query_row([user(id)], |row| row.get(1)).unwrap()
         })
         .await;
-        assert_eq!(body, self.rows.body);
+        assert_eq!(body.len(), self.rows.body.len());
     }
 
     async fn save(&self, id: usize) {
         let (version, body) = (self.rows.version(id), self.rows.body.clone());
-        let changed = on(&self.writer, move |sql| {
-            let update = "UPDATE bare SET version = version + 1, body = ?3, refresh_at = ?2 \
-                WHERE id = ?1 AND version = ?2";
-            let mut update = sql.prepare_cached(update).unwrap();
+        let saved = on(&self.writer, move |sql| {
+            let transaction = sql
+                .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
+                .unwrap();
+            let select = of_record("SELECT id, version FROM record WHERE ");
+            let mut select = transaction.prepare_cached(&select).unwrap();
+            let row = select.query_row([user(id)], |row| {
+                Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
+            });
+            let (row, stored) = row.unwrap();
+            assert_eq!(stored, version.cast_signed());
+            let count = "UPDATE counter SET value = value + 1 RETURNING value";
+            let mut count = transaction.prepare_cached(count).unwrap();
+            let next: i64 = count.query_row([], |row| row.get(0)).unwrap();
+            let update = "UPDATE record SET version = ?, refresh_at = ?, dead_at = ?, key_id = ?, \
+                bytes = ? WHERE id = ?";
+            let mut update = transaction.prepare_cached(update).unwrap();
+            let none = None::<i64>;
             update
-                .execute((name(id), version.cast_signed(), body))
-                .unwrap()
+                .execute((next, DUE / 1000, none, none, body, row))
+                .unwrap();
+            drop((select, count, update));
+            transaction.commit().unwrap();
+            next
         })
         .await;
-        assert_eq!(changed, 1);
-        self.rows.keep(id, version + 1);
+        self.rows.keep(id, saved.cast_unsigned());
     }
+}
+
+fn of_record(statement: &str) -> String {
+    format!("{statement}{RECORD}")
+}
+
+fn user(id: usize) -> String {
+    format!("user-{id:07}")
 }
 
 fn name(id: usize) -> String {

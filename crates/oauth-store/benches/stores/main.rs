@@ -1,9 +1,12 @@
 //! How fast the stores are, beside the bare drivers in the same run: one JSON line per figure.
 //!
-//! `cargo bench -p oauth-store --all-features -- [--rows 1000000] [postgres|redis|sqlite]…`
+//! `cargo xtask bench --only stores` runs it and judges the figures; by hand it is
+//! `cargo bench -p oauth-store --all-features --bench stores -- [--quick] [--rows 1000000]
+//! [postgres|redis|sqlite]…`
 //!
-//! Load and save with 1 and 32 tasks, on a server or file of its own; then, with that many rows,
-//! the room they take, and how long a page of `due` and of `purge` takes in them.
+//! Load and save with 1 and 32 tasks, on a server or file of its own, everybody in turn; then, with
+//! that many rows, the room they take, and how long a page of `due` and of `purge` takes in them
+//! and in a hundredth of them.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -33,9 +36,13 @@ use ours::Ours;
 /// How many owners there are while load and save are measured.
 const OWNERS: usize = 1024;
 const TASKS: [usize; 2] = [1, 32];
+
 /// Each is measured so often, in turn with the others, and the median counts.
-const ROUNDS: usize = 5;
-const ROUND: Duration = Duration::from_millis(800);
+#[derive(Clone, Copy)]
+struct Rounds {
+    count: usize,
+    each: Duration,
+}
 
 /// Something that keeps rows.
 #[async_trait]
@@ -49,6 +56,16 @@ fn main() {
     let arguments: Vec<_> = env::args().skip(1).collect();
     let after = |name| arguments.iter().position(|argument| argument == name);
     let rows = after("--rows").map_or(0, |at| arguments[at + 1].parse().unwrap());
+    let rounds = match after("--quick") {
+        Some(_) => Rounds {
+            count: 5,
+            each: Duration::from_millis(100),
+        },
+        None => Rounds {
+            count: 21,
+            each: Duration::from_millis(200),
+        },
+    };
     let names = ["postgres", "redis", "sqlite"];
     let all = !arguments
         .iter()
@@ -57,28 +74,30 @@ fn main() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         if wanted("postgres") {
-            postgres(rows).await;
+            postgres(rounds, rows).await;
         }
         if wanted("redis") {
-            redis(rows).await;
+            redis(rounds, rows).await;
         }
         if wanted("sqlite") {
-            sqlite(rows).await;
+            sqlite(rounds, rows).await;
         }
     });
 }
 
-async fn postgres(rows: usize) {
+async fn postgres(rounds: Rounds, rows: usize) {
     let server = PostgresServer::start().unwrap();
+    let url = |schema| format!("{}?options=-csearch_path%3D{schema}", server.url());
     let connect = |schema: &'static str| {
         server.sql(&format!("CREATE SCHEMA {schema}")).unwrap();
-        let url = format!("{}?options=-csearch_path%3D{schema}", server.url());
+        let url = url(schema);
         async move { Postgres::connect(&url).await.unwrap() }
     };
     let clear = Plaintext::new(connect("clear").await);
     let sealed = Encrypted::new(connect("sealed").await, keys());
-    let bare = bare::Postgres::new(&server.url()).await;
-    compare("PostgreSQL", Arc::new(bare), clear, sealed).await;
+    ours::fill(&Plaintext::new(connect("bare").await)).await;
+    let bare = bare::Postgres::new(&url("bare")).await;
+    compare("PostgreSQL", rounds, Arc::new(bare), clear, sealed).await;
     if rows > 0 {
         let store = Plaintext::new(connect("many").await);
         let size = || -> f64 {
@@ -86,18 +105,30 @@ async fn postgres(rows: usize) {
                 WHERE relkind = 'r' AND relnamespace = 'many'::regnamespace";
             server.sql(tables).unwrap().parse().unwrap()
         };
-        let settle = || drop(server.sql("VACUUM ANALYZE").unwrap());
-        scale::measure("PostgreSQL", "on disk", Arc::new(store), rows, size, settle).await;
+        let settle = || drop(server.sql("VACUUM ANALYZE; CHECKPOINT").unwrap());
+        // What the URL says counts: nobody waits for the disk while it is filled.
+        let unsynced = format!("{}%20-csynchronous_commit%3Doff", url("many"));
+        let filler: Arc<dyn TokenStore> =
+            Arc::new(Plaintext::new(Postgres::connect(&unsynced).await.unwrap()));
+        let fill = |ids| scale::save_all(Arc::clone(&filler), ids);
+        let measure = scale::Measure {
+            name: "PostgreSQL",
+            place: "on disk",
+            store: &store,
+            rows,
+        };
+        measure.run(fill, size, settle).await;
     }
 }
 
-async fn redis(rows: usize) {
+async fn redis(rounds: Rounds, rows: usize) {
     let server = RedisServer::start().unwrap();
     let connect = |prefix| Redis::builder(&server.url()).prefix(prefix).connect();
     let clear = Plaintext::new(connect("clear").await.unwrap());
     let sealed = Encrypted::new(connect("sealed").await.unwrap(), keys());
-    let bare = bare::Redis::new(&server.url()).await;
-    compare("Redis", Arc::new(bare), clear, sealed).await;
+    ours::fill(&Plaintext::new(connect("bare").await.unwrap())).await;
+    let bare = bare::Redis::new(&server.url(), "bare").await;
+    compare("Redis", rounds, Arc::new(bare), clear, sealed).await;
     if rows > 0 {
         server.command(&["FLUSHALL"]).unwrap();
         let store = Plaintext::new(connect("many").await.unwrap());
@@ -108,17 +139,37 @@ async fn redis(rows: usize) {
                 .find_map(|line| line.strip_prefix("used_memory:"));
             used.unwrap().trim().parse().unwrap()
         };
-        scale::measure("Redis", "in memory", Arc::new(store), rows, size, || ()).await;
+        let sync = |when| {
+            drop(
+                server
+                    .command(&["CONFIG", "SET", "appendfsync", when])
+                    .unwrap(),
+            )
+        };
+        let filler: Arc<dyn TokenStore> = Arc::new(Plaintext::new(connect("many").await.unwrap()));
+        let fill = async |ids| {
+            sync("no");
+            scale::save_all(Arc::clone(&filler), ids).await;
+            sync("always");
+        };
+        let measure = scale::Measure {
+            name: "Redis",
+            place: "in memory",
+            store: &store,
+            rows,
+        };
+        measure.run(fill, size, || ()).await;
     }
 }
 
-async fn sqlite(rows: usize) {
+async fn sqlite(rounds: Rounds, rows: usize) {
     let folder = tempfile::tempdir().unwrap();
     let open = |name| Sqlite::open(folder.path().join(name));
     let clear = Plaintext::new(open("clear.db").await.unwrap());
     let sealed = Encrypted::new(open("sealed.db").await.unwrap(), keys());
+    ours::fill(&Plaintext::new(open("bare.db").await.unwrap())).await;
     let bare = bare::Sqlite::new(&folder.path().join("bare.db"));
-    compare("SQLite", Arc::new(bare), clear, sealed).await;
+    compare("SQLite", rounds, Arc::new(bare), clear, sealed).await;
     if rows > 0 {
         let store = Plaintext::new(open("many.db").await.unwrap());
         let size = || -> f64 {
@@ -126,7 +177,15 @@ async fn sqlite(rows: usize) {
             let ours = files.filter(|file| file.file_name().to_string_lossy().starts_with("many"));
             ours.map(|file| file.metadata().unwrap().len() as f64).sum()
         };
-        scale::measure("SQLite", "on disk", Arc::new(store), rows, size, || ()).await;
+        let path = folder.path().join("many.db");
+        let fill = async |ids| scale::insert_all(&path, ids);
+        let measure = scale::Measure {
+            name: "SQLite",
+            place: "on disk",
+            store: &store,
+            rows,
+        };
+        measure.run(fill, size, || ()).await;
     }
 }
 
@@ -137,37 +196,43 @@ fn keys() -> Keys {
 /// Loads and saves of all three, in turn.
 async fn compare(
     name: &str,
+    rounds: Rounds,
     bare: Arc<dyn Subject>,
     clear: impl TokenStore,
     sealed: impl TokenStore,
 ) {
-    let who: [(&str, Arc<dyn Subject>); 3] = [
-        ("bare driver", bare),
-        ("oauth-store", Arc::new(Ours::new(Arc::new(clear)).await)),
-        (
-            "oauth-store, sealed",
-            Arc::new(Ours::new(Arc::new(sealed)).await),
-        ),
+    let who: [Arc<dyn Subject>; 3] = [
+        bare,
+        Arc::new(Ours::new(Arc::new(clear)).await),
+        Arc::new(Ours::new(Arc::new(sealed)).await),
     ];
     for tasks in TASKS {
-        for write in [false, true] {
+        for what in ["load", "save"] {
             let mut figures = [const { Vec::new() }; 3];
-            for _ in 0..ROUNDS {
-                for (figures, (_, subject)) in figures.iter_mut().zip(&who) {
-                    figures.push(throughput(subject, tasks, write).await);
+            // One of each that does not count.
+            for round in 0..=rounds.count {
+                for (figures, subject) in figures.iter_mut().zip(&who) {
+                    let figure = throughput(subject, tasks, what == "save", rounds.each).await;
+                    if round > 0 {
+                        figures.push(figure / 1e3);
+                    }
                 }
             }
-            let what = if write { "save" } else { "load" };
-            for (figures, (who, _)) in figures.iter_mut().zip(&who) {
-                figures.sort_by(f64::total_cmp);
-                let what = format!("{name}: {what}, {tasks} tasks");
-                report(&what, who, figures[ROUNDS / 2], "operations/s");
-            }
+            let task = if tasks == 1 { "task" } else { "tasks" };
+            let [bare, clear, sealed] = &figures;
+            let clearly = format!("{name}: {what}, {tasks} {task}");
+            report(&clearly, "bare driver", bare, THOUSANDS);
+            report(&clearly, "oauth-store", clear, THOUSANDS);
+            let sealedly = format!("{name}: {what} sealed, {tasks} {task}");
+            report(&sealedly, "in clear", clear, THOUSANDS);
+            report(&sealedly, "oauth-store, sealed", sealed, THOUSANDS);
         }
     }
 }
 
-async fn throughput(subject: &Arc<dyn Subject>, tasks: usize, write: bool) -> f64 {
+const THOUSANDS: &str = "thousand a second";
+
+async fn throughput(subject: &Arc<dyn Subject>, tasks: usize, write: bool, each: Duration) -> f64 {
     let done = Arc::new(AtomicU64::new(0));
     let over = Arc::new(AtomicBool::new(false));
     let mut running = tokio::task::JoinSet::new();
@@ -187,16 +252,24 @@ async fn throughput(subject: &Arc<dyn Subject>, tasks: usize, write: bool) -> f6
             }
         });
     }
-    tokio::time::sleep(ROUND).await;
+    tokio::time::sleep(each).await;
     over.store(true, Ordering::Relaxed);
     running.join_all().await;
     done.load(Ordering::Relaxed) as f64 / started.elapsed().as_secs_f64()
 }
 
-fn report(what: &str, who: &str, value: f64, unit: &str) {
-    let value = (value * 1000.0).round() / 1000.0;
-    println!(
-        "{}",
-        serde_json::json!({"what": what, "who": who, "value": value, "unit": unit})
-    );
+/// The median of the rounds, and the lowest and highest of them.
+fn report(what: &str, who: &str, rounds: &[f64], unit: &str) {
+    let mut rounds = rounds.to_vec();
+    rounds.sort_by(f64::total_cmp);
+    let figure = serde_json::json!({
+        "what": what,
+        "who": who,
+        "value": rounds[rounds.len() / 2],
+        "low": rounds[0],
+        "high": rounds[rounds.len() - 1],
+        "unit": unit,
+        "rounds": rounds.len(),
+    });
+    println!("{figure}");
 }

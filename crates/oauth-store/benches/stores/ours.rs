@@ -24,18 +24,24 @@ pub(super) struct Ours {
 
 impl Ours {
     pub(super) async fn new(store: Arc<dyn TokenStore>) -> Self {
-        let record = record(3600);
-        let mut versions = Vec::new();
-        for id in 0..OWNERS {
-            let version = store.save(&owner(id), &record, None, None).await.unwrap();
-            versions.push(AtomicU64::new(version.get()));
-        }
+        let versions = fill(&*store).await;
         Self {
             store,
             versions,
-            record,
+            record: record(3600),
         }
     }
+}
+
+/// Gives every owner a record; their versions.
+pub(super) async fn fill(store: &dyn TokenStore) -> Vec<AtomicU64> {
+    let record = record(3600);
+    let mut versions = Vec::new();
+    for id in 0..OWNERS {
+        let version = store.save(&owner(id), &record, None, None).await.unwrap();
+        versions.push(AtomicU64::new(version.get()));
+    }
+    versions
 }
 
 #[async_trait]

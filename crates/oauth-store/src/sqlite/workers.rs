@@ -1,12 +1,16 @@
 //! The threads that wait for the disk, so that no task has to.
 //!
-//! One thread writes and some read. Each takes jobs from a bounded queue: who finds it full waits,
-//! at most for the time limit. A job whose caller has given up before it was begun is not begun; one
-//! that was begun is finished. The threads end when the last handle is gone and the queues are empty.
+//! One thread writes and some read. Each takes jobs from a bounded queue of its own: who finds it
+//! full waits, at most for the time limit. A reader is chosen by how little it has to do. A job whose
+//! caller has given up before it was begun is not begun; one that was begun is finished. The threads
+//! end when the last handle is gone and the queues are empty.
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
     time::Duration,
 };
@@ -20,14 +24,24 @@ use super::connection::{Connection, Settings};
 const QUEUE: usize = 1024;
 
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;
-type Jobs = Arc<Mutex<mpsc::Receiver<Job>>>;
 
 /// The threads of a store, and the way to them.
 pub(super) struct Workers {
-    writer: mpsc::Sender<Job>,
-    readers: mpsc::Sender<Job>,
+    writer: Queue,
+    /// At least one.
+    readers: Vec<Queue>,
     limit: Duration,
 }
+
+/// The way to a thread.
+struct Queue {
+    jobs: mpsc::Sender<Job>,
+    /// How many jobs wait for the thread, or are in its hands.
+    load: Arc<AtomicUsize>,
+}
+
+/// A job's part of a thread's load, until it is done or given up.
+struct Part(Arc<AtomicUsize>);
 
 impl Workers {
     /// Starts one thread to write and `readers` to read, and opens the file.
@@ -36,21 +50,13 @@ impl Workers {
         readers: usize,
         limit: Duration,
     ) -> Result<Self, StoreError> {
-        let (writer, jobs) = mpsc::channel(QUEUE);
-        spawn(
-            "oauth-store-write",
-            Arc::new(Mutex::new(jobs)),
-            Connection::new(settings.clone(), false),
-        )?;
-        let (reader, jobs) = mpsc::channel(QUEUE);
-        let jobs = Arc::new(Mutex::new(jobs));
-        for _ in 0..readers {
-            let connection = Connection::new(settings.clone(), true);
-            spawn("oauth-store-read", Arc::clone(&jobs), connection)?;
-        }
+        let reader = |_| spawn("oauth-store-read", Connection::new(settings.clone(), true));
         let workers = Self {
-            writer,
-            readers: reader,
+            readers: (0..readers.max(1)).map(reader).collect::<Result<_, _>>()?,
+            writer: spawn(
+                "oauth-store-write",
+                Connection::new(settings.clone(), false),
+            )?,
             limit,
         };
         workers.write(Connection::create).await?;
@@ -68,16 +74,21 @@ impl Workers {
         &self,
         act: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.call(&self.readers, act).await
+        let load = |queue: &&Queue| queue.load.load(Ordering::Relaxed);
+        let idlest = self.readers.iter().min_by_key(load);
+        self.call(idlest.unwrap_or(&self.writer), act).await
     }
 
     async fn call<T: Send + 'static>(
         &self,
-        queue: &mpsc::Sender<Job>,
+        queue: &Queue,
         act: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (answer, answered) = oneshot::channel();
+        queue.load.fetch_add(1, Ordering::Relaxed);
+        let part = Part(Arc::clone(&queue.load));
         let job: Job = Box::new(move |connection| {
+            let _part = part;
             if !answer.is_closed() {
                 // Nobody may be waiting any more; the work is done all the same.
                 let _ = answer.send(act(connection));
@@ -90,7 +101,7 @@ impl Workers {
             )
         };
         let done = tokio::time::timeout(self.limit, async {
-            queue.send(job).await.map_err(|_| stopped())?;
+            queue.jobs.send(job).await.map_err(|_| stopped())?;
             answered.await.map_err(|_| stopped())?
         });
         done.await.unwrap_or_else(|_| {
@@ -110,25 +121,29 @@ impl fmt::Debug for Workers {
     }
 }
 
-fn spawn(name: &str, jobs: Jobs, mut connection: Connection) -> Result<(), StoreError> {
+impl Drop for Part {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn spawn(name: &str, mut connection: Connection) -> Result<Queue, StoreError> {
+    let (jobs, mut received) = mpsc::channel::<Job>(QUEUE);
     let run = move || {
-        // The lock is held while waiting: whoever has it takes the next job, the others queue up.
-        while let Some(job) = next(&jobs) {
+        while let Some(job) = received.blocking_recv() {
             job(&mut connection);
         }
     };
     let thread = thread::Builder::new().name(name.to_owned()).spawn(run);
-    thread.map(drop).map_err(|error| {
+    let queue = |_| Queue {
+        jobs,
+        load: Arc::default(),
+    };
+    thread.map(queue).map_err(|error| {
         StoreError::new(
             StoreErrorKind::Unavailable,
             "no thread for the token store could be started",
         )
         .with_source(error)
     })
-}
-
-fn next(jobs: &Jobs) -> Option<Job> {
-    jobs.lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .blocking_recv()
 }
