@@ -6,13 +6,15 @@ use std::{
 };
 
 use oauth_core::{
-    Client, ClientBuilder, Provider, ReqwestTransport, RetryPolicy, Token, TokenSet,
+    Client, ClientBuilder, Provider, ReqwestTransport, RetryPolicy, Token, TokenSet, Transport,
     clock::{Clock, ManualClock},
     grant::ClientCredentials,
 };
 use serde_json::Value;
 
-use crate::{Counterpart, Credentials, Failure, Need, Reply, ScriptedServer, Target};
+use crate::{
+    Counterpart, Credentials, Failure, Need, Reply, ScriptedServer, Target, trace::Recorded,
+};
 
 /// What a case works with. Each case has its own: nothing is shared between two.
 #[derive(Debug, Clone)]
@@ -56,6 +58,12 @@ impl Context {
     #[must_use]
     pub fn transport(&self) -> ReqwestTransport {
         self.transport.clone()
+    }
+
+    /// As [`Context::transport`], for a client whose requests belong in the reports.
+    #[must_use]
+    pub fn recorded_transport(&self) -> impl Transport + use<> {
+        Recorded::new(self.transport())
     }
 
     /// What that clock shows.
@@ -120,7 +128,7 @@ impl Context {
     /// A client of any provider, without a secret, with the case's clock and without retries.
     pub fn builder_for(&self, provider: Arc<dyn Provider>, client_id: &str) -> ClientBuilder {
         Client::builder_for(provider, client_id)
-            .transport(self.transport())
+            .transport(self.recorded_transport())
             .clock(Arc::new(self.clock.clone()))
             .retry(RetryPolicy::none())
     }

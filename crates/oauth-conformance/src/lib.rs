@@ -6,10 +6,13 @@ mod catalogue;
 mod context;
 mod control;
 pub mod environment;
+#[cfg(feature = "harness")]
+pub mod harness;
 mod report;
 mod runner;
 mod scripted;
 mod target;
+mod trace;
 pub mod wire;
 
 pub use case::{Case, Failure, Need, Outcome};
@@ -17,7 +20,8 @@ pub use cases::all as cases;
 pub use catalogue::{Catalogue, Level, Row};
 pub use context::Context;
 pub use control::Control;
-pub use report::{json, matrix};
+pub use report::{document, html, json, junit, matrix, matrix_in_colour};
 pub use runner::{Event, Planned, Report, Run, Status};
 pub use scripted::{Received, Reply, ScriptedServer};
 pub use target::{Counterpart, Credentials, Server, ServerClient, Target};
+pub use trace::Exchange;

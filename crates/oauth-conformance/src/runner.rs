@@ -1,11 +1,17 @@
 //! Runs cases on targets: every case with a fresh context, several at a time.
 
-use std::{collections::BTreeSet, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures_util::{FutureExt, StreamExt, stream};
 use oauth_core::ReqwestTransport;
+use secrecy::ExposeSecret;
 
-use crate::{Case, Catalogue, Context, Need, Target, cases, target::meets};
+use crate::{Case, Catalogue, Context, Exchange, Need, Target, cases, target::meets, trace::Trace};
 
 /// No case takes longer: one that hangs is a failure, not a run without an end.
 const DEADLINE: Duration = Duration::from_secs(180);
@@ -14,7 +20,7 @@ const DEADLINE: Duration = Duration::from_secs(180);
 const PARALLEL: usize = 16;
 
 /// Which case to run on which target, in the catalogue's order.
-type Plan = Vec<(Arc<dyn Target>, Case)>;
+pub(crate) type Plan = Vec<(Arc<dyn Target>, Case)>;
 
 /// What became of a case on a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +43,10 @@ pub struct Event {
     pub target: String,
     /// What became of it.
     pub status: Status,
+    /// What went over the wire, secrets masked; no more than a report has room for.
+    pub exchanges: Vec<Exchange>,
+    /// How long it took.
+    pub elapsed: Duration,
 }
 
 /// What to run.
@@ -142,7 +152,7 @@ impl Run {
             .collect()
     }
 
-    fn plan(&self, catalogue: &Catalogue) -> Result<Plan, String> {
+    pub(crate) fn plan(&self, catalogue: &Catalogue) -> Result<Plan, String> {
         if let Some(id) = &self.only
             && catalogue.get(id).is_none()
         {
@@ -211,13 +221,17 @@ impl Report {
     }
 }
 
-async fn run(target: Arc<dyn Target>, case: Case, transport: ReqwestTransport) -> Event {
+pub(crate) async fn run(target: Arc<dyn Target>, case: Case, transport: ReqwestTransport) -> Event {
     let name = target.name().to_owned();
+    let started = Instant::now();
+    let trace = Trace::default();
+    let credentials = target.credentials();
     let status = match missing(&*target, case) {
         Err(why) => Status::Failed(why),
         Ok(Some(reason)) => Status::Skipped(reason),
         Ok(None) => {
             let case = AssertUnwindSafe((case.run)(Context::new(target, transport))).catch_unwind();
+            let case = trace.clone().scope(case);
             match tokio::time::timeout(DEADLINE, case).await {
                 Ok(Ok(Ok(()))) => Status::Passed,
                 Ok(Ok(Err(failure))) => Status::Failed(failure.to_string()),
@@ -230,6 +244,11 @@ async fn run(target: Arc<dyn Target>, case: Case, transport: ReqwestTransport) -
         id: case.id,
         target: name,
         status,
+        exchanges: trace.exchanges(&[
+            credentials.client_secret.expose_secret(),
+            credentials.password.expose_secret(),
+        ]),
+        elapsed: started.elapsed(),
     }
 }
 

@@ -15,7 +15,10 @@ use tokio::{
     task::JoinHandle,
 };
 
-use crate::Failure;
+use crate::{
+    Failure,
+    trace::{self, Trace},
+};
 
 /// A request as it came.
 #[derive(Debug, Clone)]
@@ -239,6 +242,17 @@ impl Reply {
         self
     }
 
+    /// What goes over the wire; in parentheses where nothing does.
+    fn wire(&self) -> Vec<u8> {
+        match &self.how {
+            How::Raw(bytes) => bytes.clone(),
+            How::Silence => b"(nothing, and the connection stays open)".to_vec(),
+            How::Close => b"(nothing, and the connection is closed)".to_vec(),
+            How::Reset => b"(nothing, and the connection is reset)".to_vec(),
+            How::Whole | How::Drip(_) | How::Endless => [self.head(), self.body.clone()].concat(),
+        }
+    }
+
     fn head(&self) -> Vec<u8> {
         let mut head = format!("HTTP/1.1 {} Scripted\r\n", self.status);
         for (name, value) in &self.headers {
@@ -309,10 +323,13 @@ impl ScriptedServer {
             ..State::default()
         }));
         let shared = state.clone();
+        let trace = Trace::fork();
+        trace.scripted(&listener.local_addr()?.to_string());
         let task = tokio::spawn(async move {
             let mut connections = tokio::task::JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                connections.spawn(serve(stream, shared.clone()));
+                let trace = trace.sibling();
+                connections.spawn(trace.scope(serve(stream, shared.clone())));
             }
         });
         Ok(Self {
@@ -439,6 +456,7 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) {
 
 /// Gives an answer; whether the connection goes on after it.
 async fn answer(stream: &mut TcpStream, reply: &Reply) -> io::Result<bool> {
+    trace::received(&reply.wire());
     match &reply.how {
         How::Whole => {
             let mut bytes = reply.head();
@@ -488,6 +506,7 @@ async fn endless(stream: &mut TcpStream, reply: &Reply) -> u64 {
     } else {
         blanks
     };
+    trace::received(&[&reply.head(), &b"(blanks without an end)"[..]].concat());
     let mut written = 0;
     let mut result = stream.write_all(&reply.head()).await;
     while result.is_ok() && written < ENDLESS {
@@ -537,6 +556,7 @@ async fn read_request(
         body: buffer[end + 4..whole].to_vec(),
         headers,
     };
+    trace::sent(&buffer[..whole]);
     buffer.drain(..whole);
     Ok(Some(request))
 }

@@ -11,7 +11,7 @@ use tokio::{
     net::{TcpSocket, TcpStream},
 };
 
-use crate::Failure;
+use crate::{Failure, trace::Trace};
 
 /// No exchange of the suite's own takes longer.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -166,6 +166,12 @@ async fn exchange(
     bytes: &[u8],
     end: bool,
 ) -> Result<Option<Answer>, Failure> {
+    let trace = Trace::fork();
+    // What the suite tells a counterpart's control is no part of the protocol.
+    let control = bytes.windows(10).take(16).any(|part| part == b"/_control/");
+    if !control {
+        trace.sent(bytes);
+    }
     let exchange = async {
         // A server may answer and close before it has read everything.
         let mut sent = stream.write_all(bytes).await;
@@ -181,6 +187,7 @@ async fn exchange(
                 Err(error) => break Err(error),
             }
         };
+        trace.received(&got);
         match parse(&got) {
             Some((answer, _)) => Ok(Some(answer)),
             None if end => Ok(None),

@@ -91,7 +91,7 @@ fn complete(cx: &Context, builder: AuthenticationBuilder) -> AuthenticationBuild
         .password(credentials.password)
         .client_id(credentials.client_id)
         .client_secret(credentials.client_secret)
-        .transport(cx.transport())
+        .transport(cx.recorded_transport())
         .clock(Arc::new(cx.clock().clone()))
 }
 

@@ -80,7 +80,7 @@ fn builder(cx: &Context, base_url: &str) -> ClientBuilder {
     let credentials = cx.credentials();
     Client::builder(credentials.client_id, credentials.client_secret)
         .base_url(base_url)
-        .transport(cx.transport())
+        .transport(cx.recorded_transport())
         .clock(Arc::new(cx.clock().clone()))
 }
 

@@ -112,7 +112,7 @@ fn public(cx: &Context, base_url: &str) -> Result<Client, Failure> {
 fn builder(cx: &Context, base_url: &str, client_id: &str) -> Result<ClientBuilder, Failure> {
     let twitch = ::twitch::Twitch::at(base_url)?;
     Ok(Client::builder_for(twitch, client_id)
-        .transport(cx.transport())
+        .transport(cx.recorded_transport())
         .clock(Arc::new(cx.clock().clone())))
 }
 
