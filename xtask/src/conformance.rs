@@ -1,15 +1,20 @@
 //! `cargo xtask conformance`: the suite over the table of targets.
 
+mod docs;
+
 use std::{
+    env,
     fmt::Write as _,
     fs::File,
-    io::{self, Write as _},
+    io::{self, IsTerminal as _, Write as _},
     path::PathBuf,
     sync::Arc,
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
-use oauth_conformance::{Catalogue, Run, Status, Target, json, matrix};
+use oauth_conformance::{
+    Catalogue, Run, Status, Target, html, json, junit, matrix, matrix_in_colour,
+};
 
 use crate::targets;
 
@@ -22,14 +27,26 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "ID")]
     case: Option<String>,
     /// Shows every row and which targets have a case for it, and runs nothing
-    #[arg(long, conflicts_with_all = ["case", "json"])]
+    #[arg(long, conflicts_with_all = ["case", "json", "junit", "html"])]
     list: bool,
+    /// Writes docs/conformance.md from the catalogue, and runs nothing
+    #[arg(long, conflicts_with_all = ["provider", "case", "json", "junit", "html", "list"])]
+    write_docs: bool,
     /// Writes the results to FILE
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Writes the results to FILE as JUnit XML, for a CI server
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Writes the results to FILE as one page, with what went over the wire
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
+    if arguments.write_docs {
+        return docs::write();
+    }
     let mut run = Run::new(choose(&arguments.provider)?);
     if arguments.list {
         return show(&list(&run, &Catalogue::load()?)?);
@@ -39,12 +56,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
     }
     let total = run.len()?;
     // Before the run: a path that cannot be written should not cost one.
-    let file = match &arguments.json {
-        Some(path) => {
-            Some(File::create(path).map_err(|error| format!("{}: {error}", path.display()))?)
-        }
-        None => None,
-    };
+    let files = [&arguments.json, &arguments.junit, &arguments.html];
+    let [json_file, junit_file, html_file] = files.map(create);
+    let (json_file, junit_file, html_file) = (json_file?, junit_file?, html_file?);
     let bar = ProgressBar::new(u64::try_from(total).unwrap_or(u64::MAX));
     // The template is a constant of this program; without it the bar looks plainer.
     if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} {msg}") {
@@ -59,11 +73,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
         bar.inc(1);
     }))?;
     bar.finish_and_clear();
-    show(&matrix(&report))?;
-    if let Some(mut file) = file {
-        writeln!(file, "{:#}", json(&report))
-            .map_err(|error| format!("the results cannot be written: {error}"))?;
-    }
+    show(&if colours() {
+        matrix_in_colour(&report)
+    } else {
+        matrix(&report)
+    })?;
+    write(json_file, || Ok(format!("{:#}\n", json(&report))))?;
+    write(junit_file, || junit(&report))?;
+    write(html_file, || html(&report))?;
     let unexplained = report
         .events
         .iter()
@@ -73,6 +90,26 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
         (_, 0, _) => Err("a case was skipped without a reason".to_owned()),
         (_, failed, _) => Err(format!("{failed} failed")),
     }
+}
+
+fn create(path: &Option<PathBuf>) -> Result<Option<File>, String> {
+    path.as_ref()
+        .map(|path| File::create(path).map_err(|error| format!("{}: {error}", path.display())))
+        .transpose()
+}
+
+fn write(
+    file: Option<File>,
+    results: impl FnOnce() -> Result<String, String>,
+) -> Result<(), String> {
+    let Some(mut file) = file else { return Ok(()) };
+    file.write_all(results()?.as_bytes())
+        .map_err(|error| format!("the results cannot be written: {error}"))
+}
+
+/// On a terminal, unless the user wants none (<https://no-color.org>).
+fn colours() -> bool {
+    io::stdout().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 fn choose(names: &[String]) -> Result<Vec<Arc<dyn Target>>, String> {
