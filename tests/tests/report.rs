@@ -1,0 +1,203 @@
+//! The page of a conformance run, in a browser: offline, by clicks and by the keyboard, on a phone.
+//!
+//! It needs Debian's `chromium` and `chromium-driver`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+use std::{
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+
+use fantoccini::{Client, ClientBuilder, Locator, key::Key};
+use hyper_util::client::legacy::connect::HttpConnector;
+use oauth_conformance::{Credentials, Run, Target, html};
+use oauth_core::{Endpoints, Error, GenericProvider, Provider};
+use serde_json::{Value, json};
+
+/// A provider; with `refusals` of its own it fails the rows about those of the RFC.
+#[derive(Debug)]
+struct Mine {
+    name: &'static str,
+    refuses: bool,
+}
+
+impl Target for Mine {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn provider(&self, base_url: &str) -> Result<Arc<dyn Provider>, Error> {
+        let endpoints = Endpoints::new(&format!("{base_url}/token"))?;
+        Ok(Arc::new(GenericProvider::new(endpoints)))
+    }
+
+    fn credentials(&self) -> Credentials {
+        Credentials::new("svc", "svc-secret")
+    }
+
+    fn token_answer(&self, access_token: &str) -> Value {
+        let name = if self.refuses {
+            "token"
+        } else {
+            "access_token"
+        };
+        json!({name: access_token, "token_type": "Bearer", "expires_in": 3600})
+    }
+}
+
+struct Driver(Child);
+
+impl Driver {
+    fn start(port: u16) -> Self {
+        let driver = Command::new("chromedriver")
+            .arg(format!("--port={port}"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        Self(driver.unwrap_or_else(|error| {
+            panic!("chromedriver: {error}; install Debian's chromium and chromium-driver")
+        }))
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        // Already gone, then.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+async fn browser(port: u16) -> Client {
+    let options = json!({"args": [
+        "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+        "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
+    ]});
+    let capabilities = serde_json::Map::from_iter([("goog:chromeOptions".to_owned(), options)]);
+    let address = format!("http://127.0.0.1:{port}");
+    let mut tries = 0;
+    loop {
+        let mut builder = ClientBuilder::new(HttpConnector::new());
+        builder.capabilities(capabilities.clone());
+        match builder.connect(&address).await {
+            Ok(client) => return client,
+            // The driver needs a moment until it listens.
+            Err(_) if tries < 100 => tokio::time::sleep(Duration::from_millis(100)).await,
+            Err(error) => {
+                panic!("no browser: {error}; install Debian's chromium and chromium-driver")
+            }
+        }
+        tries += 1;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_page_leads_from_the_matrix_to_the_bytes() {
+    let targets: Vec<Arc<dyn Target>> = vec![
+        Arc::new(Mine {
+            name: "good",
+            refuses: false,
+        }),
+        Arc::new(Mine {
+            name: "bad one",
+            refuses: true,
+        }),
+    ];
+    let report = Run::new(targets).start(|_| {}).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("report.html");
+    std::fs::write(&file, html(&report).unwrap()).unwrap();
+    let port = {
+        let free = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        free.local_addr().unwrap().port()
+    };
+    let driver = Driver::start(port);
+    let browser = browser(port).await;
+    let seen = look(&browser, &format!("file://{}", file.display())).await;
+    // Before the verdict: a browser that nobody closes stays.
+    browser.close().await.unwrap();
+    drop(driver);
+    seen.unwrap();
+}
+
+async fn look(browser: &Client, address: &str) -> Result<(), fantoccini::error::CmdError> {
+    browser.goto(address).await?;
+    let heading = browser.find(Locator::Css("h1")).await?.text().await?;
+    assert_eq!(heading, "OAuth conformance");
+    let cells = browser.find_all(Locator::Css("td a")).await?;
+    assert!(cells.len() > 10, "{} cells", cells.len());
+
+    // A cell opens its rows, a row what it is about.
+    let row = browser.find(Locator::Id("RSP-03-bad_one")).await?;
+    assert!(
+        !row.is_displayed().await?,
+        "the rows are open from the start"
+    );
+    let cell = browser
+        .find(Locator::Css("td a[href^='#B1'][href$='bad_one']"))
+        .await?;
+    assert!(cell.text().await?.contains("failed"));
+    cell.click().await?;
+    browser
+        .wait()
+        .at_most(Duration::from_secs(10))
+        .for_element(Locator::Css("details.rows[open]"))
+        .await?;
+    row.find(Locator::Css("summary")).await?.click().await?;
+    let text = row.text().await?;
+    for wanted in [
+        "failed",
+        "RSP-03",
+        "MUST",
+        "Required",
+        "Seen",
+        "POST /token HTTP/1.1",
+        "HTTP/1.1 200",
+    ] {
+        assert!(text.contains(wanted), "no {wanted} in {text}");
+    }
+    assert!(
+        text.contains("[secret 1]") && !text.contains("c3ZjOnN2Yy1zZWNyZXQ"),
+        "{text}"
+    );
+    let section = row.find(Locator::Css("dd a[href*='#section-']")).await?;
+    let link = section.attr("href").await?.unwrap_or_default();
+    assert!(
+        link.starts_with("https://www.rfc-editor.org/rfc/rfc6749#section-"),
+        "{link}"
+    );
+
+    // The same without a mouse: an address opens what it names and puts the focus there.
+    browser.goto("about:blank").await?;
+    browser.goto(&format!("{address}#RSP-03-good")).await?;
+    let row = browser.find(Locator::Id("RSP-03-good")).await?;
+    assert!(row.is_displayed().await? && row.attr("open").await?.is_some());
+    let focused = browser.active_element().await?;
+    assert_eq!(focused.tag_name().await?, "summary");
+    focused.send_keys(&Key::Enter.to_string()).await?;
+    assert!(
+        row.attr("open").await?.is_none(),
+        "Enter does not close the row"
+    );
+
+    // A phone: nothing is wider than the window.
+    browser.set_window_size(400, 800).await?;
+    let overflow =
+        "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
+    assert_eq!(browser.execute(overflow, Vec::new()).await?, json!(0));
+    // Nothing was loaded, nothing complained about an unknown id, and no script failed.
+    let loaded = "return performance.getEntriesByType('resource').length";
+    assert_eq!(browser.execute(loaded, Vec::new()).await?, json!(0));
+    let twice = "const ids = [...document.querySelectorAll('[id]')].map((e) => e.id); return ids.length - new Set(ids).size";
+    assert_eq!(browser.execute(twice, Vec::new()).await?, json!(0));
+    let background = "return getComputedStyle(document.body).backgroundColor";
+    let light = browser.execute(background, Vec::new()).await?;
+    assert_eq!(light, json!("rgb(255, 255, 255)"));
+    Ok(())
+}
