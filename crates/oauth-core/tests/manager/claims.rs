@@ -75,7 +75,7 @@ async fn with_the_last_token_goes_what_is_known_of_the_user() {
     assert!(stored.record.is_empty(), "{:?}", stored.record.claims());
 }
 
-#[cfg(feature = "jwt-assertion")]
+#[cfg(all(feature = "jwt-assertion", feature = "openid"))]
 mod id_tokens {
     use oauth_core::{
         AccessToken, Client, SigningKey, TokenSet, clock::Clock, jose::Assertion, openid::Expected,
