@@ -280,13 +280,14 @@ impl TokenManager {
     }
 
     /// As [`TokenManager::clear`], at once and in this process's memory alone: with a store, what
-    /// is stored is read again. Whether there was anything, or a renewal under way, which then
-    /// brings nothing back.
+    /// is stored is read again. Whether there was anything, or a renewal under way. That brings
+    /// nothing back, unless there is a store: there its answer may hold the only refresh token that
+    /// is still good.
     pub fn clear_memory(&self, subject: &Subject) -> bool {
         let shared = &self.shared;
         let key = self.key(subject);
         let _memory = shared.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        let flying = shared.flights.clear(|flight| flight.owner == key);
+        let flying = shared.store.is_none() && shared.flights.clear(|flight| flight.owner == key);
         shared.failures.forget_owner(&key);
         let had = shared.table.remove(&key);
         shared.cool(&key);
@@ -297,7 +298,9 @@ impl TokenManager {
     pub fn clear_all_memory(&self) {
         let shared = &self.shared;
         let _memory = shared.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        shared.flights.clear(|_| true);
+        if shared.store.is_none() {
+            shared.flights.clear(|_| true);
+        }
         shared.failures.clear();
         shared.introspections.answers.clear();
         shared.table.clear();
@@ -392,7 +395,10 @@ impl TokenManager {
 
     /// Invalidates a token that the server calls dead, whoever's it is.
     async fn hand_out_no_more(&self, token: &AccessToken) {
-        let found = self.shared.table.requests(|kept| kept.is_access_token(token));
+        let found = self
+            .shared
+            .table
+            .requests(|kept| kept.is_access_token(token));
         let own = |key: &FlightKey| key.owner.registration == self.registration.id();
         for key in found.into_iter().filter(own) {
             if let Err(error) = self.invalidate(&key.owner.subject, token).await {
@@ -419,7 +425,8 @@ impl TokenManager {
         let outcome = shared
             .write_alone(registration, key, known, update, None, &never)
             .await;
-        if outcome == Outcome::Discarded && matches!(update, Update::Granted { .. }) {
+        let login = matches!(update, Update::Granted { .. } | Update::Replaced { .. });
+        if outcome == Outcome::Discarded && login {
             // Somebody has removed the owner's record: a login is no late answer, and comes after.
             shared
                 .write_alone(registration, key, Known::default(), update, None, &never)

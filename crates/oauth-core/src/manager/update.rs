@@ -153,7 +153,9 @@ impl Update {
     /// refresh token that has been replaced since is seen by [`Update::apply`] itself.
     pub(crate) fn is_outdated(&self, record: &Record) -> bool {
         let (request, token) = match self {
-            Self::Granted { request, token } => (request, token),
+            Self::Granted { request, token } | Self::Replaced { request, token } => {
+                (request, token)
+            }
             Self::Refreshed {
                 spent,
                 request,

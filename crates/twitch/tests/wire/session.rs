@@ -173,7 +173,7 @@ async fn a_dead_session_ends_and_is_not_asked_about_again() {
     assert_eq!(paths(&server), [VALIDATE, TOKEN]);
     let mut ended = false;
     while let Some(event) = events.try_next() {
-        ended |= matches!(event, Event::ReauthorizationRequired { owner } if owner == session.owner("1"));
+        ended |= matches!(event, Event::ReauthorizationRequired { owner, .. } if owner == session.owner("1"));
     }
     assert!(ended);
 
