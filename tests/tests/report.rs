@@ -205,13 +205,11 @@ async fn look(
         "Enter does not close the row"
     );
 
-    std::fs::write("/tmp/rp/a.png", browser.screenshot().await?).unwrap();
     // A phone: nothing is wider than the window.
     browser.set_window_size(400, 800).await?;
     let overflow =
         "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
     assert_eq!(browser.execute(overflow, Vec::new()).await?, json!(0));
-    std::fs::write("/tmp/rp/b.png", browser.screenshot().await?).unwrap();
     // Nothing was loaded, nothing complained about an unknown id, and no script failed.
     let loaded = "return performance.getEntriesByType('resource').length";
     assert_eq!(browser.execute(loaded, Vec::new()).await?, json!(0));
