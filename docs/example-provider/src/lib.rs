@@ -1,4 +1,3 @@
-
 //! GitHub as a provider: the crate that `docs/adding-a-provider.md` builds.
 //!
 //! ```

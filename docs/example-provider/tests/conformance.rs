@@ -1,4 +1,3 @@
-fn main() {}
 //! The suite on GitHub: one test for each row.
 
 use std::{process::ExitCode, sync::Arc};
