@@ -1,6 +1,8 @@
 //! `cargo xtask conformance`: the suite over the table of targets.
 
 mod docs;
+pub(crate) mod live;
+mod said;
 
 use std::{
     env,
@@ -9,11 +11,12 @@ use std::{
     io::{self, IsTerminal as _, Write as _},
     path::PathBuf,
     sync::Arc,
+    time::SystemTime,
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
 use oauth_conformance::{
-    Catalogue, Run, Status, Target, html, json, junit, matrix, matrix_in_colour,
+    Catalogue, Fault, Run, Seed, Target, html, json, junit, matrix, matrix_in_colour,
 };
 
 use crate::targets;
@@ -41,19 +44,52 @@ pub(crate) struct Arguments {
     /// Writes the results to FILE as one page, with what went over the wire
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Draws the order of the cases, the points of faults and generated values from this number;
+    /// without it a new one is taken, and printed at the end
+    #[arg(long, value_name = "N")]
+    seed: Option<Seed>,
+    /// Only this fault, such as drip, of those that flows are put through
+    #[arg(long, value_name = "NAME", value_parser = fault)]
+    fault: Option<Fault>,
+    /// Runs what only reads against the real service, with credentials from the environment
+    #[arg(long, value_name = "SERVICE", conflicts_with_all = ["provider", "case", "list", "json", "junit", "html", "write_docs", "seed", "fault"])]
+    pub(crate) live: Option<live::Live>,
+}
+
+fn fault(name: &str) -> Result<Fault, String> {
+    Fault::named(name).ok_or_else(|| {
+        let names: Vec<_> = Fault::ALL.iter().map(|fault| fault.name()).collect();
+        format!("there are {}", names.join(", "))
+    })
+}
+
+/// A seed that nobody chose.
+fn any_seed() -> Seed {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let nanos = now.map_or(0, |now| now.subsec_nanos());
+    Seed::new(u64::from(nanos))
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
     if arguments.write_docs {
         return docs::write();
     }
-    let mut run = Run::new(choose(&arguments.provider)?);
+    let seed = arguments.seed.unwrap_or_else(any_seed);
+    let mut run = Run::new(choose(&arguments.provider)?).seed(seed);
     if arguments.list {
         return show(&list(&run, &Catalogue::load()?)?);
     }
     if let Some(id) = &arguments.case {
         run = run.only(id);
     }
+    if let Some(fault) = arguments.fault {
+        run = run.fault(fault);
+    }
+    // What is asked of all targets together can only be asked when all are there.
+    let unclaimed = match arguments.provider.is_empty() && arguments.case.is_none() {
+        true => run.unclaimed()?,
+        false => Vec::new(),
+    };
     let total = run.len()?;
     // Before the run: a path that cannot be written should not cost one.
     let files = [&arguments.json, &arguments.junit, &arguments.html];
@@ -68,26 +104,52 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
         .enable_all()
         .build()
         .map_err(|error| format!("no runtime: {error}"))?;
+    said::keep_panics();
     let report = runtime.block_on(run.start(|event| {
         bar.set_message(event.id);
         bar.inc(1);
     }))?;
     bar.finish_and_clear();
+    let matrix = matrix(&report);
+    said::check_panics(&report.secrets)?;
+    said::check(&report.secrets, "the matrix", &matrix)?;
+    let secrets = report.secrets.clone();
     show(&if colours() {
         matrix_in_colour(&report)
     } else {
-        matrix(&report)
+        matrix
     })?;
-    write(json_file, || Ok(format!("{:#}\n", json(&report))))?;
-    write(junit_file, || junit(&report))?;
-    write(html_file, || html(&report))?;
-    let unexplained = report
-        .events
-        .iter()
-        .any(|event| matches!(&event.status, Status::Skipped(reason) if reason.is_empty()));
+    show(&format!("--seed {seed}\n"))?;
+    let checked = |what, text: Result<String, String>| {
+        let text = text?;
+        said::check(&secrets, what, &text).map(|()| text)
+    };
+    write(json_file, || {
+        checked("the JSON", Ok(format!("{:#}\n", json(&report))))
+    })?;
+    write(junit_file, || checked("the XML", junit(&report)))?;
+    write(html_file, || checked("the page", html(&report)))?;
+    let owed: Vec<_> = report
+        .catalogue
+        .rows()
+        .filter(|row| {
+            row.absent
+                .as_ref()
+                .is_some_and(|why| why.starts_with("owed"))
+        })
+        .map(|row| row.id.as_str())
+        .collect();
+    if !owed.is_empty() && arguments.case.is_none() {
+        show(&format!(
+            "{} rows are owed a case: --list names them\n",
+            owed.len()
+        ))?;
+    }
+    if !unclaimed.is_empty() {
+        return Err(unclaimed.join("\nerror: "));
+    }
     match report.counts() {
-        (_, 0, _) if !unexplained => Ok(()),
-        (_, 0, _) => Err("a case was skipped without a reason".to_owned()),
+        (_, 0, _) => Ok(()),
         (_, failed, _) => Err(format!("{failed} failed")),
     }
 }
@@ -155,10 +217,11 @@ fn list(run: &Run, catalogue: &Catalogue) -> Result<String, String> {
             .collect();
         claimed += usize::from(!on.is_empty());
         tested += usize::from(on.is_empty() && !row.tests.is_empty());
-        let on = match (on.is_empty(), row.tests.is_empty()) {
-            (true, true) => "-".to_owned(),
-            (true, false) => "cargo xtask test".to_owned(),
-            (false, _) => on.join(" "),
+        let on = match &row.absent {
+            _ if !on.is_empty() => on.join(" "),
+            _ if !row.tests.is_empty() => "cargo xtask test".to_owned(),
+            Some(reason) => format!("absent: {reason}"),
+            None => "-".to_owned(),
         };
         // Writing into a String cannot fail.
         let _ = writeln!(

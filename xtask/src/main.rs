@@ -45,6 +45,11 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
+        Command::Conformance(conformance::Arguments {
+            live: Some(live), ..
+        }) => {
+            return conformance::live::run(live);
+        }
         Command::Conformance(arguments) => match hostile::run_again() {
             Some(code) => return code,
             None => conformance::run(&arguments),

@@ -8,6 +8,7 @@ mod device;
 mod dpop;
 mod endpoints;
 mod expect;
+mod faults;
 mod grants;
 mod jwt;
 mod manager;

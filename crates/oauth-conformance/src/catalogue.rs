@@ -4,6 +4,9 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
+/// The rows as they are written.
+pub(crate) const TEXT: &str = include_str!("../catalogue.toml");
+
 /// How much a row weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -45,6 +48,9 @@ pub struct Row {
     /// Tests of the workspace that show it, where a case of this suite cannot: `FILE::NAME`.
     #[serde(default)]
     pub tests: Vec<String>,
+    /// Why no case claims it: what it is about is not built, or is shown where the suite cannot be.
+    #[serde(default)]
+    pub absent: Option<String>,
 }
 
 impl Row {
@@ -73,8 +79,8 @@ impl Catalogue {
             row: Vec<Row>,
         }
 
-        let File { row: rows } = toml::from_str(include_str!("../catalogue.toml"))
-            .map_err(|error| format!("catalogue.toml: {error}"))?;
+        let File { row: rows } =
+            toml::from_str(TEXT).map_err(|error| format!("catalogue.toml: {error}"))?;
         let mut by_id = BTreeMap::new();
         for (index, row) in rows.iter().enumerate() {
             if by_id.insert(row.id.clone(), index).is_some() {

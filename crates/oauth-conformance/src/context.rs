@@ -6,14 +6,16 @@ use std::{
 };
 
 use oauth_core::{
-    Client, ClientBuilder, Provider, ReqwestTransport, RetryPolicy, Token, TokenSet, Transport,
+    Client, ClientBuilder, Provider, RetryPolicy, Token, TokenSet, Transport,
     clock::{Clock, ManualClock},
     grant::ClientCredentials,
 };
+use secrecy::ExposeSecret;
 use serde_json::Value;
 
 use crate::{
-    Counterpart, Credentials, Failure, Need, Reply, ScriptedServer, Target, trace::Recorded,
+    Counterpart, Credentials, Failure, Fault, Need, Reply, ScriptedServer, Secrets, Seed, Target,
+    WatchedTransport, seed::SeededRandom, trace::Recorded,
 };
 
 /// What a case works with. Each case has its own: nothing is shared between two.
@@ -21,17 +23,34 @@ use crate::{
 pub struct Context {
     target: Arc<dyn Target>,
     clock: ManualClock,
-    transport: ReqwestTransport,
+    run: Setting,
+    random: Arc<SeededRandom>,
+}
+
+/// What the cases of a run share.
+#[derive(Debug, Clone)]
+pub(crate) struct Setting {
+    pub(crate) transport: WatchedTransport,
+    pub(crate) secrets: Secrets,
+    pub(crate) seed: Seed,
+    /// The only fault that cases about faults are to make, if one was asked for.
+    pub(crate) fault: Option<Fault>,
 }
 
 impl Context {
-    pub(crate) fn new(target: Arc<dyn Target>, transport: ReqwestTransport) -> Self {
+    pub(crate) fn new(target: Arc<dyn Target>, id: &str, mut run: Setting) -> Self {
         // A fixed moment, so that a run is like the one before: 2026-01-01T00:00:00Z.
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600);
+        run.seed = run.seed.of(&format!("{id} on {}", target.name()));
+        let own = target.credentials();
+        for secret in [&own.client_secret, &own.password] {
+            run.secrets.add(secret.expose_secret());
+        }
         Self {
             target,
             clock: ManualClock::at(now),
-            transport,
+            random: Arc::new(SeededRandom::new(run.seed)),
+            run,
         }
     }
 
@@ -56,8 +75,29 @@ impl Context {
     /// The transport of the run's clients: a new one for each would read the machine's root
     /// certificates each time.
     #[must_use]
-    pub fn transport(&self) -> ReqwestTransport {
-        self.transport.clone()
+    pub fn transport(&self) -> WatchedTransport {
+        self.run.transport.clone()
+    }
+
+    /// The seed of this case: whatever it draws comes from here.
+    #[must_use]
+    pub fn seed(&self) -> Seed {
+        self.run.seed
+    }
+
+    /// The faults to make: all, or the one that was asked for.
+    #[must_use]
+    pub fn faults(&self) -> Vec<Fault> {
+        match self.run.fault {
+            Some(fault) => vec![fault],
+            None => Fault::ALL.to_vec(),
+        }
+    }
+
+    /// The secrets of the run; a case adds those that no transport of the suite's sees.
+    #[must_use]
+    pub fn secrets(&self) -> &Secrets {
+        &self.run.secrets
     }
 
     /// As [`Context::transport`], for a client whose requests belong in the reports.
@@ -130,6 +170,7 @@ impl Context {
         Client::builder_for(provider, client_id)
             .transport(self.recorded_transport())
             .clock(Arc::new(self.clock.clone()))
+            .random(self.random.clone())
             .retry(RetryPolicy::none())
     }
 

@@ -41,7 +41,7 @@
 use std::{process::ExitCode, sync::Arc};
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use oauth_core::{ReqwestTransport, store::suite};
+use oauth_core::store::suite;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{Catalogue, Run, Status, Target, runner};
@@ -51,13 +51,14 @@ use crate::{Catalogue, Run, Status, Target, runner};
 pub fn provider(target: impl Target) -> ExitCode {
     run(|runtime| {
         let catalogue = Catalogue::load()?;
-        let transport = ReqwestTransport::new().map_err(|error| error.to_string())?;
-        let plan = Run::new(vec![Arc::new(target)]).plan(&catalogue)?;
+        let run = Run::new(vec![Arc::new(target)]);
+        let setting = run.setting()?;
+        let plan = run.plan(&catalogue)?;
         let trials = plan.into_iter().map(|(target, case)| {
-            let (runtime, transport) = (runtime.clone(), transport.clone());
+            let (runtime, setting) = (runtime.clone(), setting.clone());
             let title = catalogue.get(case.id).map_or("", |row| &row.title);
             Trial::ignorable_test(format!("{} {title}", case.id), move || {
-                let event = runtime.block_on(runner::run(target, case, transport));
+                let event = runtime.block_on(runner::run(target, case, setting));
                 match event.status {
                     Status::Passed => Ok(Completion::Completed),
                     Status::Skipped(reason) => Ok(Completion::ignored_with(reason)),

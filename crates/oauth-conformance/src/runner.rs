@@ -11,7 +11,10 @@ use futures_util::{FutureExt, StreamExt, stream};
 use oauth_core::ReqwestTransport;
 use secrecy::ExposeSecret;
 
-use crate::{Case, Catalogue, Context, Exchange, Need, Target, cases, target::meets, trace::Trace};
+use crate::{
+    Case, Catalogue, Context, Exchange, Fault, Level, Need, Secrets, Seed, Target,
+    WatchedTransport, cases, context::Setting, secrets, target::meets, trace::Trace,
+};
 
 /// No case takes longer: one that hangs is a failure, not a run without an end.
 const DEADLINE: Duration = Duration::from_secs(180);
@@ -54,6 +57,8 @@ pub struct Event {
 pub struct Run {
     targets: Vec<Arc<dyn Target>>,
     only: Option<String>,
+    seed: Seed,
+    fault: Option<Fault>,
 }
 
 /// What came of a run: an event for each case on each target, in the catalogue's order.
@@ -65,6 +70,10 @@ pub struct Report {
     pub targets: Vec<String>,
     /// The events.
     pub events: Vec<Event>,
+    /// What the run drew from.
+    pub seed: Seed,
+    /// The secrets that were used: whatever is said about the run is to be searched for them.
+    pub secrets: Secrets,
 }
 
 impl Run {
@@ -74,7 +83,24 @@ impl Run {
         Self {
             targets,
             only: None,
+            seed: Seed::new(0),
+            fault: None,
         }
+    }
+
+    /// Draws from this seed: the order of the cases, the points of faults, the values that the
+    /// suite's clients generate. Without it the seed is 0.
+    #[must_use]
+    pub fn seed(mut self, seed: Seed) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Only this fault, of those that cases send an exchange through.
+    #[must_use]
+    pub fn fault(mut self, fault: Fault) -> Self {
+        self.fault = Some(fault);
+        self
     }
 
     /// Only the case of this id.
@@ -108,12 +134,13 @@ impl Run {
     pub async fn start(self, mut progress: impl FnMut(&Event)) -> Result<Report, String> {
         let catalogue = Catalogue::load()?;
         let plan = self.plan(&catalogue)?;
-        let transport = ReqwestTransport::new().map_err(|error| error.to_string())?;
-        let transport = &transport;
+        let setting = &self.setting()?;
+        let mut plan: Vec<_> = plan.into_iter().enumerate().collect();
+        self.seed.of("order").draw().shuffle(&mut plan);
         let mut events: Vec<(usize, Event)> = Vec::with_capacity(plan.len());
-        let mut running = stream::iter(plan.into_iter().enumerate())
+        let mut running = stream::iter(plan)
             .map(|(index, (target, case))| async move {
-                (index, run(target, case, transport.clone()).await)
+                (index, run(target, case, setting.clone()).await)
             })
             .buffer_unordered(PARALLEL);
         while let Some((index, event)) = running.next().await {
@@ -131,6 +158,23 @@ impl Run {
             catalogue,
             targets,
             events: events.into_iter().map(|(_, event)| event).collect(),
+            seed: self.seed,
+            secrets: setting.secrets.clone(),
+        })
+    }
+
+    /// What the cases of this run share.
+    ///
+    /// # Errors
+    /// When no HTTP client can be set up.
+    pub(crate) fn setting(&self) -> Result<Setting, String> {
+        let transport = ReqwestTransport::new().map_err(|error| error.to_string())?;
+        let secrets = Secrets::default();
+        Ok(Setting {
+            transport: WatchedTransport::new(transport, secrets.clone()),
+            secrets,
+            seed: self.seed,
+            fault: self.fault,
         })
     }
 
@@ -150,6 +194,50 @@ impl Run {
                 })
             })
             .collect()
+    }
+
+    /// What is wrong with the claims of this run's cases: a MUST or SEC row that none of them
+    /// claims, though nothing says why it is absent; a row said to be absent that one claims; a
+    /// failure expected of a row that no case claims there. For a run over all the targets that
+    /// the catalogue has rows for.
+    ///
+    /// # Errors
+    /// As [`Run::start`].
+    pub fn unclaimed(&self) -> Result<Vec<String>, String> {
+        let catalogue = Catalogue::load()?;
+        let plan = self.plan(&catalogue)?;
+        let mut wrong = Vec::new();
+        for row in catalogue.rows() {
+            let claimed = !row.tests.is_empty() || plan.iter().any(|(_, case)| case.id == row.id);
+            match (&row.absent, claimed) {
+                (None, false) if row.level != Level::Should => wrong.push(format!(
+                    "{} ({}) has no case, and the catalogue does not say why",
+                    row.id, row.level
+                )),
+                (Some(_), true) => wrong.push(format!(
+                    "{} has a case, but the catalogue says that it has none",
+                    row.id
+                )),
+                (Some(reason), false) if reason.trim().is_empty() => {
+                    wrong.push(format!("{} is absent without a reason", row.id));
+                }
+                _ => {}
+            }
+        }
+        for target in &self.targets {
+            for (id, _) in target.expected_failures() {
+                let claims = |(on, case): &(Arc<dyn Target>, Case)| {
+                    case.id == id && on.name() == target.name()
+                };
+                if !plan.iter().any(claims) {
+                    wrong.push(format!(
+                        "{} expects {id} to fail, which no case claims there",
+                        target.name()
+                    ));
+                }
+            }
+        }
+        Ok(wrong)
     }
 
     pub(crate) fn plan(&self, catalogue: &Catalogue) -> Result<Plan, String> {
@@ -221,16 +309,24 @@ impl Report {
     }
 }
 
-pub(crate) async fn run(target: Arc<dyn Target>, case: Case, transport: ReqwestTransport) -> Event {
+pub(crate) async fn run(target: Arc<dyn Target>, case: Case, setting: Setting) -> Event {
     let name = target.name().to_owned();
     let started = Instant::now();
     let trace = Trace::default();
     let credentials = target.credentials();
+    let expected = target
+        .expected_failures()
+        .into_iter()
+        .find_map(|(id, reason)| (id == case.id).then_some(reason));
     let status = match missing(&*target, case) {
         Err(why) => Status::Failed(why),
         Ok(Some(reason)) => Status::Skipped(reason),
         Ok(None) => {
-            let case = AssertUnwindSafe((case.run)(Context::new(target, transport))).catch_unwind();
+            let secrets = setting.secrets.clone();
+            let context = Context::new(target, case.id, setting);
+            // From the start in the scope: what a case calls before it first waits counts, too.
+            let case = secrets::CURRENT.scope(secrets, async { (case.run)(context).await });
+            let case = AssertUnwindSafe(case).catch_unwind();
             let case = trace.clone().scope(case);
             match tokio::time::timeout(DEADLINE, case).await {
                 Ok(Ok(Ok(()))) => Status::Passed,
@@ -243,12 +339,26 @@ pub(crate) async fn run(target: Arc<dyn Target>, case: Case, transport: ReqwestT
     Event {
         id: case.id,
         target: name,
-        status,
+        status: against(expected, status),
         exchanges: trace.exchanges(&[
             credentials.client_secret.expose_secret(),
             credentials.password.expose_secret(),
         ]),
         elapsed: started.elapsed(),
+    }
+}
+
+/// What a result is where a failure is expected for this reason.
+fn against(expected: Option<&str>, status: Status) -> Status {
+    match (expected, status) {
+        (Some(reason), Status::Failed(_)) => Status::Skipped(format!("expected to fail: {reason}")),
+        (Some(reason), Status::Passed) => Status::Failed(format!(
+            "it passes, but is listed as expected to fail ({reason}): take it off that list"
+        )),
+        (_, Status::Skipped(reason)) if reason.trim().is_empty() => {
+            Status::Failed("it was skipped without a reason".to_owned())
+        }
+        (_, status) => status,
     }
 }
 
@@ -304,6 +414,34 @@ mod tests {
         assert!(
             failed > 0 && (passed, skipped) == (0, 0),
             "{passed} {failed} {skipped}"
+        );
+    }
+
+    #[test]
+    fn an_expected_failure_must_fail_and_a_skip_must_say_why() {
+        let skipped = |reason: &str| Status::Skipped(reason.to_owned());
+        let failed = Status::Failed("why".to_owned());
+        assert_eq!(against(None, Status::Passed), Status::Passed);
+        assert_eq!(against(None, failed.clone()), failed);
+        assert_eq!(against(None, skipped("x")), skipped("x"));
+        assert!(matches!(against(None, skipped(" ")), Status::Failed(_)));
+        assert_eq!(against(Some("x"), failed), skipped("expected to fail: x"));
+        assert!(matches!(
+            against(Some("x"), Status::Passed),
+            Status::Failed(_)
+        ));
+    }
+
+    #[test]
+    fn a_weighty_row_without_a_case_is_found() {
+        let wrong = Run::new(vec![Arc::new(Broken)]).unclaimed().unwrap();
+        // Broken is no Twitch, and no server.
+        for id in ["TW-01 ", "STK-01 "] {
+            assert!(wrong.iter().any(|line| line.starts_with(id)), "{wrong:?}");
+        }
+        assert!(
+            !wrong.iter().any(|line| line.starts_with("RSP-01 ")),
+            "{wrong:?}"
         );
     }
 

@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::Value;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::watch,
     task::JoinHandle,
@@ -101,6 +101,25 @@ impl Received {
             .into_iter()
             .find(|(have, _)| have == name)
             .map(|(_, value)| value)
+    }
+
+    /// The request once more, for the server at `host`, which is to close the connection after it.
+    pub(crate) fn bytes(&self, host: &str) -> Vec<u8> {
+        const OWN: [&str; 3] = ["host", "connection", "content-length"];
+
+        let mut head = format!(
+            "{} {} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n",
+            self.method, self.target
+        );
+        for (name, value) in &self.headers {
+            if !OWN.contains(&name.as_str()) {
+                head.push_str(&format!("{name}: {value}\r\n"));
+            }
+        }
+        head.push_str(&format!("content-length: {}\r\n\r\n", self.body.len()));
+        let mut bytes = head.into_bytes();
+        bytes.extend_from_slice(&self.body);
+        bytes
     }
 
     /// Everything that came, as one text, to look for what must not be there.
@@ -516,8 +535,9 @@ async fn endless(stream: &mut TcpStream, reply: &Reply) -> u64 {
     written
 }
 
-async fn read_request(
-    stream: &mut TcpStream,
+/// The next request on `stream`; `buffer` holds what came beyond the one before it.
+pub(crate) async fn read_request(
+    stream: &mut (impl AsyncRead + Unpin),
     buffer: &mut Vec<u8>,
 ) -> io::Result<Option<Received>> {
     let end = loop {

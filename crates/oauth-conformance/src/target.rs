@@ -69,6 +69,12 @@ pub trait Target: fmt::Debug + Send + Sync + 'static {
         Err("this target has no counterpart".to_owned())
     }
 
+    /// Rows that this target is known to fail, each with the reason: such a failure is reported as
+    /// skipped for it, and a row that passes all the same fails the run.
+    fn expected_failures(&self) -> Vec<(&'static str, &'static str)> {
+        Vec::new()
+    }
+
     /// Cases of its own, beside those that every provider has.
     fn cases(&self) -> Vec<Case> {
         Vec::new()

@@ -11,7 +11,7 @@ use tokio::{
     net::{TcpSocket, TcpStream},
 };
 
-use crate::{Failure, trace::Trace};
+use crate::{Failure, secrets, trace::Trace};
 
 /// No exchange of the suite's own takes longer.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -44,6 +44,12 @@ impl Answer {
     #[must_use]
     pub fn headers(&self) -> &[(String, String)] {
         &self.headers
+    }
+
+    /// The body's bytes.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        &self.body
     }
 
     /// The body as text; bytes that are no UTF-8 are replaced.
@@ -189,7 +195,10 @@ async fn exchange(
         };
         trace.received(&got);
         match parse(&got) {
-            Some((answer, _)) => Ok(Some(answer)),
+            Some((answer, _)) => {
+                secrets::seen(bytes, &answer.body);
+                Ok(Some(answer))
+            }
             None if end => Ok(None),
             None => {
                 sent?;

@@ -12,15 +12,15 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use oauth_core::{
     Capability::{ClientCredentials, RefreshToken},
-    Error, ErrorKind, Limits, ReqwestTransport, RetryPolicy, Scopes, Transport, TransportError,
-    TransportErrorKind, grant,
+    Error, ErrorKind, Limits, RetryPolicy, Scopes, Transport, TransportError, TransportErrorKind,
+    grant,
     random::Random,
 };
 use serde_json::json;
 use tokio::net::TcpSocket;
 
-use super::{expect, marks, refusals};
-use crate::{Case, Context, Failure, Need::Can, Outcome, Reply, cases, ensure};
+use super::{expect, faults, marks, refusals};
+use crate::{Case, Context, Failure, Need::Can, Outcome, Reply, WatchedTransport, cases, ensure};
 
 pub(super) const CASES: &[Case] = cases! {
     "RSP-80" [Can(ClientCredentials)] => server_errors,
@@ -256,7 +256,7 @@ async fn one_class_each(cx: Context) -> Outcome {
             "met {sent}, expected the details of one class, got OAuth {oauth}, transport {transport}"
         );
     }
-    Ok(())
+    faults::meet(&cx, faults::WITHOUT_A_SESSION).await
 }
 
 /// Ends the case unless a refusal with `code` is transient under each of `statuses`.
@@ -286,7 +286,7 @@ fn error_of<T>(result: Result<T, Error>, met: &str) -> Result<Error, Failure> {
 /// provider is made for loopback, and these servers are anywhere.
 #[derive(Debug)]
 struct Counted {
-    inner: ReqwestTransport,
+    inner: WatchedTransport,
     origin: String,
     count: AtomicUsize,
 }

@@ -8,7 +8,10 @@ use oauth_core::{
 };
 use serde_json::json;
 
-use super::manager::{self, rotation::keeps_the_old_one};
+use super::{
+    faults,
+    manager::{self, rotation::keeps_the_old_one},
+};
 use crate::{Case, Context, Failure, Need::Can, Outcome, Reply, cases, ensure};
 
 pub(super) const CASES: &[Case] = cases! {
@@ -144,7 +147,8 @@ async fn failed_on_the_way(cx: Context) -> Outcome {
         given_up.is_err(),
         "met silence, expected no answer, got one"
     );
-    again(&client, &grant, &token, "a caller that gave up").await
+    again(&client, &grant, &token, "a caller that gave up").await?;
+    faults::meet(&cx, faults::OF_A_SESSION).await
 }
 
 /// Ends the case unless a refresh that fails with `reply` keeps everything, and a second one with

@@ -44,6 +44,8 @@ fn report() -> Report {
     let failed = format!("sent x, expected y, got {}", "z".repeat(300));
     Report {
         catalogue: Catalogue::load().unwrap(),
+        seed: crate::Seed::new(0),
+        secrets: crate::Secrets::default(),
         targets: targets.map(str::to_owned).to_vec(),
         events: vec![
             event("RSP-01", targets[0], Status::Passed),

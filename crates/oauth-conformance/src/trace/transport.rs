@@ -2,19 +2,20 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use oauth_core::{Limits, ReqwestTransport, Transport, TransportError};
+use oauth_core::{Limits, Transport, TransportError};
 
 use super::Trace;
+use crate::WatchedTransport;
 
 /// Records what goes through `inner`, in the trace of the case it was made in.
 #[derive(Debug)]
 pub(crate) struct Recorded {
-    inner: ReqwestTransport,
+    inner: WatchedTransport,
     trace: Trace,
 }
 
 impl Recorded {
-    pub(crate) fn new(inner: ReqwestTransport) -> Self {
+    pub(crate) fn new(inner: WatchedTransport) -> Self {
         Self {
             inner,
             trace: Trace::fork(),

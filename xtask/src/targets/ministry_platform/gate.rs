@@ -5,27 +5,28 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use oauth_conformance::Failure;
-use oauth_core::{Limits, ReqwestTransport, Transport, TransportError, TransportErrorKind};
+use oauth_conformance::WatchedTransport;
+use oauth_core::{Limits, Transport, TransportError, TransportErrorKind};
 use tokio::sync::Semaphore;
 
 #[derive(Debug, Clone)]
 pub(super) struct Gate {
-    inner: ReqwestTransport,
+    inner: WatchedTransport,
     arrived: Arc<Semaphore>,
     permits: Arc<Semaphore>,
     hosts: Arc<Mutex<Vec<String>>>,
 }
 
 impl Gate {
-    pub(super) fn closed(inner: ReqwestTransport) -> Self {
+    pub(super) fn closed(inner: WatchedTransport) -> Self {
         Self::with(inner, 0)
     }
 
-    pub(super) fn open(inner: ReqwestTransport) -> Self {
+    pub(super) fn open(inner: WatchedTransport) -> Self {
         Self::with(inner, Semaphore::MAX_PERMITS)
     }
 
-    fn with(inner: ReqwestTransport, permits: usize) -> Self {
+    fn with(inner: WatchedTransport, permits: usize) -> Self {
         Self {
             inner,
             arrived: Arc::new(Semaphore::new(0)),

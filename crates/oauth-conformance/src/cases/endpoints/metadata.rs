@@ -7,18 +7,16 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use oauth_core::{
-    Error, ErrorKind, Limits, ReqwestTransport, ServerMetadata, Transport, TransportError,
-};
+use oauth_core::{Error, ErrorKind, Limits, ServerMetadata, Transport, TransportError};
 use serde_json::{Value, json};
 
 use super::{error_of, expect};
-use crate::{Context, Failure, Outcome, Reply, ScriptedServer, ensure};
+use crate::{Context, Failure, Outcome, Reply, ScriptedServer, WatchedTransport, ensure};
 
 /// Notes what each exchange was allowed to take, and then allows it at most this time.
 #[derive(Debug)]
 struct Noted {
-    inner: ReqwestTransport,
+    inner: WatchedTransport,
     total: Duration,
     limits: Mutex<Vec<Limits>>,
 }

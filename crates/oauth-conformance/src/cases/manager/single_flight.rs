@@ -8,13 +8,13 @@ use std::sync::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use oauth_core::{
-    Capability::RefreshToken as Refresh, Error, ErrorKind, Limits, ReqwestTransport, TokenManager,
-    Transport, TransportError, manager::ManagedToken, store::Subject,
+    Capability::RefreshToken as Refresh, Error, ErrorKind, Limits, TokenManager, Transport,
+    TransportError, manager::ManagedToken, store::Subject,
 };
 use tokio::task::JoinHandle;
 
 use super::setting::{BACK_OFF, MINUTE, Setting, caller, ended, fails, gives, settle};
-use crate::{Case, Context, Need::Can, Outcome, Reply, cases, ensure};
+use crate::{Case, Context, Need::Can, Outcome, Reply, WatchedTransport, cases, ensure};
 
 pub(super) const CASES: &[Case] = cases! {
     "REF-06" [Can(Refresh)] => one_request,
@@ -98,7 +98,7 @@ async fn a_cancelled_leader(cx: Context) -> Outcome {
 /// A transport that panics as often as it is told to, after the server has answered or before.
 #[derive(Debug, Clone)]
 struct Panicking {
-    inner: ReqwestTransport,
+    inner: WatchedTransport,
     left: Arc<AtomicUsize>,
 }
 

@@ -5,13 +5,12 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use bytes::Bytes;
 use oauth_core::{
-    ErrorKind::Protocol, Limits, ReqwestTransport, Token, Transport, TransportError,
-    clock::ManualClock,
+    ErrorKind::Protocol, Limits, Token, Transport, TransportError, clock::ManualClock,
 };
 use serde_json::{Value, json};
 
 use super::expect;
-use crate::{Context, Failure, Need::StandardExpiry, Outcome, ensure};
+use crate::{Context, Failure, Need::StandardExpiry, Outcome, WatchedTransport, ensure};
 
 /// Ten years in seconds: no lifetime is believed to be longer.
 const LONGEST: u64 = 315_360_000;
@@ -19,7 +18,7 @@ const LONGEST: u64 = 315_360_000;
 /// A transport whose exchanges take a minute on the case's clock.
 #[derive(Debug)]
 struct Slow {
-    inner: ReqwestTransport,
+    inner: WatchedTransport,
     clock: ManualClock,
 }
 

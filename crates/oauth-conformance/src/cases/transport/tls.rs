@@ -1,30 +1,19 @@
 //! TLS: who the server is, and which versions.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::net::SocketAddr;
 
-use oauth_core::{ErrorKind, ReqwestTransport, grant::ClientCredentials};
+use oauth_core::{ErrorKind, ReqwestTransport, Transport, grant::ClientCredentials};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     task::JoinHandle,
 };
-use tokio_rustls::{
-    TlsAcceptor,
-    rustls::{
-        self, ServerConfig,
-        pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-    },
-};
 
 use super::client_at;
-use crate::{Context, Failure, Outcome, Received, Reply, ScriptedServer, ensure, environment};
-
-// An authority of the suite's own, until 2120, whose key nobody has any more; a certificate by it
-// for localhost, id.example.com and 127.0.0.1, also until 2120; one of 2020 for the same.
-const AUTHORITY: &[u8] = include_bytes!("tls/authority.pem");
-const CERTIFICATE: &[u8] = include_bytes!("tls/server.pem");
-const EXPIRED: &[u8] = include_bytes!("tls/expired.pem");
-const KEY: &[u8] = include_bytes!("tls/server.key");
+use crate::{
+    Context, Failure, Outcome, Received, Reply, ScriptedServer, ensure, environment,
+    tls::{CERTIFICATE, EXPIRED, acceptor, client_builder},
+};
 
 /// A scripted server behind TLS. It stops when it is dropped.
 pub(super) struct TlsServer {
@@ -70,12 +59,7 @@ impl TlsServer {
 
     /// A transport that trusts the suite's authority alone, and finds `host` at this server.
     pub(super) fn transport(&self, host: &str) -> Result<ReqwestTransport, Failure> {
-        let authority = reqwest::Certificate::from_pem(AUTHORITY)
-            .map_err(|_| Failure::new("the suite's own authority cannot be read"))?;
-        let builder = reqwest::Client::builder()
-            .no_proxy()
-            .tls_certs_only([authority])
-            .resolve(host, self.address);
+        let builder = client_builder()?.resolve(host, self.address);
         Ok(ReqwestTransport::from_builder(builder)?)
     }
 
@@ -90,24 +74,13 @@ impl Drop for TlsServer {
     }
 }
 
-fn acceptor(pem: &[u8]) -> Result<TlsAcceptor, Box<dyn std::error::Error>> {
-    let certificate = CertificateDer::from_pem_slice(pem)?;
-    let key = PrivateKeyDer::from_pem_slice(KEY)?;
-    let crypto = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ServerConfig::builder_with_provider(crypto)
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate], key)?;
-    Ok(TlsAcceptor::from(Arc::new(config)))
-}
-
 /// That a client with this transport does not talk to the server at `base`.
 async fn ensure_refused(
     cx: &Context,
     what: &str,
     server: &TlsServer,
     host: &str,
-    transport: ReqwestTransport,
+    transport: impl Transport,
 ) -> Outcome {
     let client = client_at(cx, &format!("https://{host}:{}", server.port()), transport)?;
     let result = client.exchange(&ClientCredentials::new()).await;

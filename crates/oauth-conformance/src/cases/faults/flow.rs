@@ -1,0 +1,345 @@
+//! A flow up to the exchange that meets the fault: all before it goes straight to the server.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use oauth_core::{
+    AccessToken, Capability, Client, Error, Limits, ReqwestTransport, ServerMetadata, Token,
+    TokenManager, TokenSet, Transport, TransportError, TransportErrorKind,
+    clock::{Clock, ManualClock},
+    grant,
+    secrecy::SecretString,
+    store::{MemoryStore, Subject, TokenStore},
+};
+use serde_json::json;
+
+use crate::{Context, Counterpart, Failure, Fault, Outcome, ensure, tls};
+
+/// A flow of OAuth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cases) enum Flow {
+    ClientCredentials,
+    Code,
+    Refresh,
+    DevicePoll,
+    Revocation,
+    Introspection,
+    UserInfo,
+    Metadata,
+    /// A token manager that has an expired token and a refresh token.
+    Manager,
+}
+
+impl Flow {
+    /// What the provider must be able to do.
+    pub(super) fn needs(self) -> Capability {
+        match self {
+            Self::ClientCredentials => Capability::ClientCredentials,
+            Self::Code => Capability::AuthorizationCode,
+            Self::Refresh | Self::Manager => Capability::RefreshToken,
+            Self::DevicePoll => Capability::DeviceCode,
+            Self::Revocation => Capability::Revocation,
+            Self::Introspection => Capability::Introspection,
+            Self::UserInfo => Capability::UserInfo,
+            Self::Metadata => Capability::Discovery,
+        }
+    }
+
+    /// Whether the server may take what is sent only once.
+    pub(super) fn uses_up(self) -> bool {
+        matches!(
+            self,
+            Self::Code | Self::Refresh | Self::DevicePoll | Self::Manager | Self::Revocation
+        )
+    }
+}
+
+/// A flow that has come to the exchange that meets the fault.
+pub(super) struct Begun<'a> {
+    cx: &'a Context,
+    through: Box<dyn Fn(Duration) -> Result<Client, Failure> + Send + Sync + 'a>,
+    transport: Arc<dyn Transport>,
+    last: Last,
+}
+
+/// What the exchange sends.
+enum Last {
+    ClientCredentials,
+    Code(grant::AuthorizationCode),
+    Refresh(TokenSet),
+    DevicePoll(SecretString),
+    Revocation(AccessToken),
+    Introspection(SecretString),
+    UserInfo(AccessToken),
+    /// Where the metadata are, and whose.
+    Metadata(String),
+    Manager(Session),
+}
+
+/// A store with an expired token, the clock on which it is that, and the refresh token in it.
+struct Session {
+    store: MemoryStore,
+    clock: ManualClock,
+    token: TokenSet,
+}
+
+const USER: &str = "user";
+
+// The example of RFC 7636, appendix B.
+const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+
+impl<'a> Begun<'a> {
+    /// `flow`, whose last exchange will go to `proxy`.
+    pub(super) async fn new(
+        cx: &'a Context,
+        counterpart: &'a Counterpart,
+        flow: Flow,
+        proxy: &str,
+    ) -> Result<Self, Failure> {
+        // Some providers take nothing but plain http on loopback: the transport makes it TLS.
+        let base = match cx.target().provider(proxy) {
+            Ok(_) => proxy.to_owned(),
+            Err(_) => proxy.replace("https://", "http://"),
+        };
+        let direct = cx.client(counterpart.base_url())?;
+        let mut client = (cx.credentials().client_id, cx.credentials().client_secret);
+        let last = match flow {
+            Flow::ClientCredentials => Last::ClientCredentials,
+            Flow::Code => Last::Code(code(cx, counterpart, "").await?),
+            Flow::Refresh => Last::Refresh(session(cx, counterpart, &direct).await?),
+            Flow::DevicePoll => {
+                let scopes = cx.credentials().scopes;
+                let device = direct.device_authorization(Some(&scopes)).await?;
+                counterpart
+                    .control()
+                    .device(device.user_code(), "approve")
+                    .await?;
+                Last::DevicePoll(device.device_code().clone())
+            }
+            Flow::Revocation => Last::Revocation(token(cx, counterpart, &direct).await?),
+            Flow::Introspection => {
+                if let Some(server) = counterpart.server() {
+                    let own = &server.resource_server;
+                    client = (own.id.clone(), own.secret.as_str().into());
+                }
+                let token = token(cx, counterpart, &direct).await?;
+                Last::Introspection(token.expose_secret().to_owned().into())
+            }
+            Flow::UserInfo => Last::UserInfo(token(cx, counterpart, &direct).await?),
+            Flow::Metadata => {
+                let provider = cx.target().provider(&base)?;
+                let endpoints = provider.endpoints();
+                let token = endpoints.token().as_str();
+                // Without an issuer of its own it is what the token endpoint lies under.
+                let issuer = endpoints
+                    .issuer()
+                    .unwrap_or_else(|| token.trim_end_matches("/connect/token"));
+                Last::Metadata(issuer.to_owned())
+            }
+            Flow::Manager => {
+                let clock = ManualClock::at(cx.now());
+                let token = session(cx, counterpart, &direct).await?;
+                Last::Manager(Session {
+                    store: MemoryStore::with_clock(Arc::new(clock.clone())),
+                    clock,
+                    token,
+                })
+            }
+        };
+        let transport: Arc<dyn Transport> = match proxy.starts_with("https://") {
+            true => Arc::new(Secure(tls::transport()?)),
+            false => Arc::new(cx.transport()),
+        };
+        let clock = match &last {
+            Last::Manager(session) => session.clock.clone(),
+            _ => cx.clock().clone(),
+        };
+        let shared = transport.clone();
+        let through = move |limit| {
+            let provider = cx.target().provider(&base)?;
+            let builder = cx.builder_for(provider, &client.0);
+            Ok(builder
+                .client_secret(client.1.clone())
+                .shared_transport(shared.clone())
+                .clock(Arc::new(clock.clone()))
+                .limits(Limits::default().with_total(limit))
+                .build()?)
+        };
+        let begun = Self {
+            cx,
+            through: Box::new(through),
+            transport,
+            last,
+        };
+        if let Last::Manager(session) = &begun.last {
+            let manager = begun.manager(session, super::LONG)?;
+            manager
+                .register(&Subject::user(USER), session.token.clone())
+                .await?;
+            let end = session
+                .token
+                .expires_at()
+                .unwrap_or_else(|| session.clock.now());
+            session.clock.set(end + Duration::from_secs(1));
+        }
+        Ok(begun)
+    }
+
+    /// The exchange, within this limit; the inner result is the client's.
+    pub(super) async fn go(&self, limit: Duration) -> Result<Result<(), Error>, Failure> {
+        let client = (self.through)(limit)?;
+        Ok(match &self.last {
+            Last::ClientCredentials => self.cx.ask(&client).await.map(drop),
+            Last::Code(code) => client.exchange(code).await.map(drop),
+            Last::Refresh(token) => {
+                let grant = grant::RefreshToken::of(token)?;
+                client.exchange(&grant).await.map(drop)
+            }
+            Last::DevicePoll(code) => {
+                let grant = grant::DeviceCode::new(code.clone());
+                client.exchange(&grant).await.map(drop)
+            }
+            Last::Revocation(token) => client.revoke(token).await,
+            Last::Introspection(token) => client.introspect(token, None).await.map(drop),
+            Last::UserInfo(token) => client.userinfo(token).await.map(drop),
+            Last::Metadata(issuer) => {
+                let limited = Limited(self.transport.clone(), limit);
+                let metadata = ServerMetadata::discover(issuer, Arc::new(limited)).await;
+                metadata.map(drop)
+            }
+            Last::Manager(session) => {
+                // Another process than the one before, and late enough for it to try.
+                let manager = self.manager(session, limit)?;
+                session.clock.advance(Duration::from_secs(120));
+                manager.get(&Subject::user(USER), None).await.map(drop)
+            }
+        })
+    }
+
+    /// That a manager whose renewal met `fault` still has the refresh token in its store.
+    pub(super) async fn kept(&self, met: &str, fault: Fault) -> Outcome {
+        let Last::Manager(session) = &self.last else {
+            return Ok(());
+        };
+        let manager = self.manager(session, super::LONG)?;
+        let owner = manager.owner(&Subject::user(USER));
+        let stored = session.store.load(&owner).await;
+        let stored = stored.map_err(|error| Failure::new(format!("{met}: the store: {error}")))?;
+        let kept = stored.as_ref().and_then(|stored| {
+            let issued = stored.record.tokens().first()?;
+            issued.token.refresh_token()
+        });
+        let before = session.token.refresh_token();
+        let same = kept.map(|token| token.expose_secret().to_owned())
+            == before.map(|token| token.expose_secret().to_owned());
+        let through = matches!(fault, Fault::Duplicate | Fault::Informational);
+        ensure!(
+            kept.is_some() && (same || through),
+            "{met}: expected the store to have the refresh token, got {} (the same: {same})",
+            if kept.is_some() { "one" } else { "none" }
+        );
+        Ok(())
+    }
+
+    fn manager(&self, session: &Session, limit: Duration) -> Result<TokenManager, Failure> {
+        Ok(TokenManager::builder((self.through)(limit)?)
+            .store(session.store.clone())
+            .build())
+    }
+}
+
+/// A code for the target's client, as the user's browser brings it.
+async fn code(
+    cx: &Context,
+    counterpart: &Counterpart,
+    more: &str,
+) -> Result<grant::AuthorizationCode, Failure> {
+    let own = cx.credentials();
+    let can = cx.target().provider("http://127.0.0.1:9")?.capabilities();
+    let scope = match can.contains(Capability::UserInfo) {
+        true => format!("{} openid{more}", own.scopes),
+        false => format!("{}{more}", own.scopes),
+    };
+    let mut options = json!({
+        "client_id": own.client_id, "redirect_uri": own.redirect_uri, "scope": scope,
+    });
+    let pkce = can.contains(Capability::Pkce);
+    if pkce {
+        options["code_challenge"] = CHALLENGE.into();
+        options["code_challenge_method"] = "S256".into();
+    }
+    let code = counterpart.control().code(options).await?;
+    let grant = grant::AuthorizationCode::new(code).with_redirect_uri(own.redirect_uri);
+    Ok(match pkce {
+        true => grant.with_code_verifier(VERIFIER),
+        false => grant,
+    })
+}
+
+/// Tokens with a refresh token among them.
+async fn session(
+    cx: &Context,
+    counterpart: &Counterpart,
+    client: &Client,
+) -> Result<TokenSet, Failure> {
+    let can = cx.target().provider("http://127.0.0.1:9")?.capabilities();
+    if !can.contains(Capability::AuthorizationCode) {
+        return Ok(cx.ask(client).await?);
+    }
+    let mut token = client.exchange(&code(cx, counterpart, "").await?).await?;
+    if token.refresh_token().is_none() {
+        // OpenID Connect Core §11.
+        let grant = code(cx, counterpart, " offline_access").await?;
+        token = client.exchange(&grant).await?;
+    }
+    ensure!(
+        token.refresh_token().is_some(),
+        "expected a refresh token, got none"
+    );
+    Ok(token)
+}
+
+async fn token(
+    cx: &Context,
+    counterpart: &Counterpart,
+    client: &Client,
+) -> Result<AccessToken, Failure> {
+    let token = session(cx, counterpart, client).await?;
+    Ok(token.access_token().clone())
+}
+
+/// A transport with a time limit of its own, for what has none to set.
+#[derive(Debug)]
+struct Limited(Arc<dyn Transport>, Duration);
+
+#[async_trait]
+impl Transport for Limited {
+    async fn send(
+        &self,
+        request: http::Request<Bytes>,
+        limits: Limits,
+    ) -> Result<http::Response<Bytes>, TransportError> {
+        self.0.send(request, limits.with_total(self.1)).await
+    }
+}
+
+/// Makes every request one over TLS.
+#[derive(Debug)]
+struct Secure(ReqwestTransport);
+
+#[async_trait]
+impl Transport for Secure {
+    async fn send(
+        &self,
+        mut request: http::Request<Bytes>,
+        limits: Limits,
+    ) -> Result<http::Response<Bytes>, TransportError> {
+        let secure = request.uri().to_string().replace("http://", "https://");
+        *request.uri_mut() = secure
+            .parse()
+            .map_err(|_| TransportError::new(TransportErrorKind::Request))?;
+        self.0.send(request, limits).await
+    }
+}

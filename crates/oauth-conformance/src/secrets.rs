@@ -1,0 +1,287 @@
+//! Every secret that a run uses, and the search for them in whatever the run says.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use base64::{
+    Engine,
+    prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD},
+};
+use serde_json::Value;
+
+/// Names of parameters and members whose values are secrets.
+const SECRET: [&str; 13] = [
+    "access_token",
+    "refresh_token",
+    "id_token",
+    "token",
+    "code",
+    "code_verifier",
+    "device_code",
+    "client_secret",
+    "client_assertion",
+    "assertion",
+    "subject_token",
+    "actor_token",
+    "password",
+];
+
+/// A shorter one is a word like any other: `demo` as a password is in every sentence about demos.
+const SHORTEST: usize = 8;
+
+/// How many bytes of a form are looked up before it is compared.
+const PREFIX: usize = 6;
+
+/// The secrets that were seen in a run: those of the targets' credentials, and those that went
+/// over a wire the suite could see. Clones share them; none is ever printed.
+#[derive(Clone, Default)]
+pub struct Secrets(Arc<Mutex<BTreeSet<String>>>);
+
+tokio::task_local! {
+    /// Those of the run that a case belongs to.
+    pub(crate) static CURRENT: Secrets;
+}
+
+/// Keeps what a case sent and received by hand, where it runs in a run.
+pub(crate) fn seen(request: &[u8], answer: &[u8]) {
+    // Outside of a run nobody will look for them.
+    let _ = CURRENT.try_with(|secrets| {
+        let end = request.windows(4).position(|window| window == b"\r\n\r\n");
+        let (head, body) = request.split_at(end.map_or(request.len(), |end| end + 4));
+        for line in String::from_utf8_lossy(head).lines() {
+            if let Some((name, value)) = line.split_once(": ")
+                && name.eq_ignore_ascii_case("authorization")
+            {
+                secrets.add_authorization(value);
+            }
+        }
+        secrets.add_body(body);
+        secrets.add_body(answer);
+    });
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Secrets")
+            .field("count", &self.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Secrets {
+    /// Adds one. What the catalogue itself says is none, nor is anything under eight characters.
+    pub fn add(&self, secret: &str) {
+        if secret.len() >= SHORTEST && !crate::catalogue::TEXT.contains(secret) {
+            self.lock().insert(secret.to_owned());
+        }
+    }
+
+    /// Adds those in the body of a request or an answer: a JSON object or a form.
+    pub fn add_body(&self, body: &[u8]) {
+        if let Ok(value) = serde_json::from_slice::<Value>(body) {
+            return self.add_members(&value);
+        }
+        for (name, value) in form_urlencoded::parse(body) {
+            if SECRET.contains(&name.as_ref()) {
+                self.add(&value);
+            }
+        }
+    }
+
+    /// Adds that of an `Authorization` header: the token, or the password in it.
+    pub fn add_authorization(&self, value: &str) {
+        let Some((scheme, credentials)) = value.split_once(' ') else {
+            return;
+        };
+        if !scheme.eq_ignore_ascii_case("basic") {
+            return self.add(credentials);
+        }
+        let decoded = BASE64_STANDARD_NO_PAD.decode(credentials.trim_end_matches('='));
+        if let Ok(Ok(pair)) = decoded.map(String::from_utf8)
+            && let Some((_, password)) = pair.split_once(':')
+        {
+            self.add(password);
+            // RFC 6749 §2.3.1: it may have been form-encoded first.
+            let password = format!("p={password}");
+            for (_, password) in form_urlencoded::parse(password.as_bytes()) {
+                self.add(&password);
+            }
+        }
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Where `text` has one of them: plain, in base64 of either alphabet and at any offset,
+    /// percent-encoded or in hex. Each find says which form, where, and what it ends near; never
+    /// the secret.
+    #[must_use]
+    pub fn find(&self, text: &str) -> Vec<Leak> {
+        let secrets = self.lock().clone();
+        let mut forms: HashMap<Vec<u8>, Vec<(Form, Vec<u8>)>> = HashMap::new();
+        for (form, bytes) in secrets.iter().flat_map(|secret| forms_of(secret)) {
+            if let Some(prefix) = bytes.get(..PREFIX) {
+                forms
+                    .entry(prefix.to_vec())
+                    .or_default()
+                    .push((form, bytes));
+            }
+        }
+        let bytes = text.as_bytes();
+        // Hex and percent-encoding are written in either case.
+        let lower = bytes.to_ascii_lowercase();
+        let mut leaks = Vec::new();
+        let mut next = 0;
+        while next + PREFIX <= bytes.len() {
+            let found = [&bytes[next..], &lower[next..]]
+                .into_iter()
+                .find_map(|rest| {
+                    forms
+                        .get(&rest[..PREFIX])?
+                        .iter()
+                        .find(|(_, form)| rest.starts_with(form))
+                });
+            match found {
+                Some((form, found)) => {
+                    let line = 1 + bytes[..next].iter().filter(|byte| **byte == b'\n').count();
+                    leaks.push(Leak { form: *form, line });
+                    next += found.len();
+                }
+                None => next += 1,
+            }
+        }
+        leaks
+    }
+
+    fn add_members(&self, value: &Value) {
+        match value {
+            Value::Object(members) => {
+                for (name, value) in members {
+                    match value {
+                        Value::String(text) if SECRET.contains(&name.as_str()) => self.add(text),
+                        value => self.add_members(value),
+                    }
+                }
+            }
+            Value::Array(values) => values.iter().for_each(|value| self.add_members(value)),
+            _ => {}
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How a secret was written where it was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Form {
+    /// As it is, or escaped as JSON does.
+    Plain,
+    /// In base64.
+    Base64,
+    /// With percent signs (RFC 3986 §2.1).
+    Percent,
+    /// In hexadecimal digits.
+    Hex,
+}
+
+/// A secret that was found where none may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Leak {
+    /// How it was written.
+    pub form: Form,
+    /// In which line of the text, from 1 on.
+    pub line: usize,
+}
+
+impl fmt::Display for Leak {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let form = match self.form {
+            Form::Plain => "in plain",
+            Form::Base64 => "in base64",
+            Form::Percent => "percent-encoded",
+            Form::Hex => "in hex",
+        };
+        write!(f, "a secret of the run, {form}, in line {}", self.line)
+    }
+}
+
+fn forms_of(secret: &str) -> Vec<(Form, Vec<u8>)> {
+    let mut forms = vec![(Form::Plain, secret.as_bytes().to_vec())];
+    let json = Value::from(secret).to_string();
+    forms.push((Form::Plain, json[1..json.len() - 1].as_bytes().to_vec()));
+    let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+    forms.push((Form::Hex, hex.into_bytes()));
+    let every: String = secret.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    forms.push((Form::Percent, every.into_bytes()));
+    for encoded in [
+        percent(secret),
+        form_urlencoded::byte_serialize(secret.as_bytes()).collect(),
+    ] {
+        if encoded != secret {
+            let lower = lower_escapes(&encoded);
+            forms.push((Form::Percent, encoded.into_bytes()));
+            forms.push((Form::Percent, lower.into_bytes()));
+        }
+    }
+    // What stands before it decides at which of three offsets base64 cuts it up; the characters
+    // that neighbours share are left out.
+    for offset in 0..3 {
+        let mut bytes = vec![0; offset];
+        bytes.extend_from_slice(secret.as_bytes());
+        let shared = [0, 2, 3][offset];
+        let whole = bytes.len() * 8 / 6;
+        for text in [
+            BASE64_STANDARD_NO_PAD.encode(&bytes),
+            BASE64_URL_SAFE_NO_PAD.encode(&bytes),
+        ] {
+            forms.push((Form::Base64, text.as_bytes()[shared..whole].to_vec()));
+        }
+    }
+    forms
+}
+
+/// Percent-encoding that leaves the unreserved characters (RFC 3986 §2.3).
+fn percent(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                char::from(byte).to_string()
+            }
+            byte => format!("%{byte:02X}"),
+        })
+        .collect()
+}
+
+fn lower_escapes(text: &str) -> String {
+    let mut escape = 0;
+    text.chars()
+        .map(|c| {
+            escape = if c == '%' { 4 } else { escape };
+            escape -= i32::from(escape > 0);
+            if escape > 0 {
+                c.to_ascii_lowercase()
+            } else {
+                c
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,99 @@
+//! A planted secret is found in each form, and a clean text has none.
+
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE};
+
+use super::*;
+
+const PLANTED: &str = "s3cr\"t/Wert+ä=zu~lang";
+
+fn found(text: &str) -> Vec<Form> {
+    let secrets = Secrets::default();
+    secrets.add(PLANTED);
+    secrets.find(text).iter().map(|leak| leak.form).collect()
+}
+
+#[test]
+fn it_is_found_in_each_form_wherever_it_stands() {
+    let hex: String = PLANTED.bytes().map(|byte| format!("{byte:02X}")).collect();
+    let form: String = form_urlencoded::Serializer::new(String::new())
+        .append_pair("a", PLANTED)
+        .finish();
+    for (form, text) in [
+        (Form::Plain, PLANTED.to_owned()),
+        (Form::Plain, Value::from(PLANTED).to_string()),
+        (Form::Hex, hex.to_lowercase()),
+        (Form::Hex, hex),
+        (Form::Percent, percent(PLANTED)),
+        (
+            Form::Percent,
+            percent(PLANTED)
+                .replace("%C3%A4", "%c3%a4")
+                .replace("%2F", "%2f")
+                .replace("%2B", "%2b")
+                .replace("%3D", "%3d"),
+        ),
+        (Form::Percent, form),
+    ] {
+        assert_eq!(found(&format!("before\n{text}\nafter")), [form], "{text}");
+    }
+    for before in ["", "i", "id", "id:", "client"] {
+        for after in ["", ":", "::", ":::"] {
+            let text = format!("{before}{PLANTED}{after}");
+            assert_eq!(
+                found(&BASE64_STANDARD.encode(&text)),
+                [Form::Base64],
+                "{text}"
+            );
+            assert_eq!(
+                found(&BASE64_URL_SAFE.encode(&text)),
+                [Form::Base64],
+                "{text}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_find_says_where_and_not_what() {
+    let secrets = Secrets::default();
+    secrets.add(PLANTED);
+    let text = format!("one\ntwo\nx{PLANTED} {PLANTED}\n");
+    let leaks = secrets.find(&text);
+    assert_eq!(leaks.len(), 2);
+    assert_eq!(leaks[0].line, 3);
+    let said = format!("{leaks:?} {} {secrets:?}", leaks[0]);
+    assert!(found(&said).is_empty(), "{said}");
+}
+
+#[test]
+fn nothing_is_found_where_nothing_is() {
+    assert!(found("").is_empty());
+    assert!(found(&PLANTED[..PLANTED.len() - 1]).is_empty());
+    let secrets = Secrets::default();
+    secrets.add("short");
+    secrets.add("authorization");
+    assert!(secrets.is_empty(), "a word of the catalogue is no secret");
+}
+
+#[test]
+fn secrets_are_taken_from_bodies_and_headers() {
+    let secrets = Secrets::default();
+    secrets.add_body(br#"{"access_token":"json-token-1","scope":"no-secret-at-all","deep":[{"refresh_token":"json-token-2"}]}"#);
+    secrets.add_body(b"grant_type=authorization_code&code=form%2Bcode%2F1&state=no-secret-either");
+    secrets.add_authorization("Bearer header-token");
+    secrets.add_authorization(&format!(
+        "Basic {}",
+        BASE64_STANDARD.encode("id:pass%2Bword-1")
+    ));
+    for (text, hit) in [
+        ("json-token-1", true),
+        ("json-token-2", true),
+        ("form+code/1", true),
+        ("header-token", true),
+        ("pass+word-1", true),
+        ("no-secret-at-all", false),
+        ("no-secret-either", false),
+    ] {
+        assert_eq!(!secrets.find(text).is_empty(), hit, "{text}");
+    }
+}

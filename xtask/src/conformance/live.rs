@@ -1,0 +1,336 @@
+//! `--live`: what only reads, against the real service, with credentials from the environment.
+//!
+//! `TWITCH_BASE_URL`, `MOOV_HOST` with `MOOV_URL_SCHEME`, and `MP_BASE_URL` lead it somewhere
+//! else, such as to an emulator.
+
+use std::{
+    env,
+    fmt::Display,
+    process::ExitCode,
+    time::{Duration, SystemTime},
+};
+
+use oauth_conformance::Secrets;
+use oauth_core::{
+    AccessToken, Error, ErrorCode, Recovery, Scopes, Token,
+    grant::ClientCredentials,
+    secrecy::{ExposeSecret, SecretString},
+};
+
+use super::show;
+
+/// A service to test in the wild.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Live {
+    Twitch,
+    Moov,
+    MinistryPlatform,
+}
+
+/// Without credentials nothing is begun, as with any bad option.
+const USAGE: u8 = 2;
+
+impl Live {
+    /// The variables that must be set; those of the second list are no secrets.
+    fn variables(self) -> (&'static [&'static str], &'static [&'static str]) {
+        match self {
+            Self::Twitch => (&["TWITCH_CLIENT_SECRET"], &["TWITCH_CLIENT_ID"]),
+            Self::Moov => (&["MOOV_SECRET_KEY"], &["MOOV_PUBLIC_KEY", "MOOV_ORIGIN"]),
+            Self::MinistryPlatform => (
+                &["MP_PASSWORD", "MP_CLIENT_SECRET"],
+                &["MP_BASE_URL", "MP_USERNAME", "MP_CLIENT_ID"],
+            ),
+        }
+    }
+
+    fn missing(self, get: &Lookup<'_>) -> Vec<&'static str> {
+        let (secret, plain) = self.variables();
+        let all = plain.iter().chain(secret).copied();
+        all.filter(|name| get(name).is_none()).collect()
+    }
+}
+
+type Lookup<'a> = dyn Fn(&str) -> Option<String> + 'a;
+
+/// Runs the subset, prints a line for each check; the exit code is 2 when a variable is missing.
+pub(crate) fn run(live: Live) -> ExitCode {
+    let get = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+    let missing = live.missing(&get);
+    if !missing.is_empty() {
+        eprintln!(
+            "error: a live run takes its credentials from the environment; not set: {}",
+            missing.join(", ")
+        );
+        return ExitCode::from(USAGE);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let result = runtime
+        .map_err(|error| format!("no runtime: {error}"))
+        .and_then(|runtime| {
+            let checks = runtime.block_on(checks(live, &get));
+            let secrets = secrets(live, &get, &checks.seen);
+            let (text, passed) = checks.text();
+            let leaks = secrets.find(&text);
+            if let Some(leak) = leaks.first() {
+                return Err(format!("the results are kept back: there is {leak}"));
+            }
+            show(&text)?;
+            Ok(passed)
+        });
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn secrets(live: Live, get: &Lookup<'_>, seen: &[SecretString]) -> Secrets {
+    let secrets = Secrets::default();
+    for name in live.variables().0 {
+        secrets.add(&get(name).unwrap_or_default());
+    }
+    for secret in seen {
+        secrets.add(secret.expose_secret());
+    }
+    secrets
+}
+
+/// What was checked, and how it went.
+#[derive(Default)]
+struct Checks {
+    results: Vec<(&'static str, Result<(), String>)>,
+    /// The tokens that came.
+    seen: Vec<SecretString>,
+}
+
+impl Checks {
+    fn add(&mut self, what: &'static str, result: Result<bool, String>) {
+        let result = match result {
+            Ok(true) => Ok(()),
+            Ok(false) => Err("the answer is another".to_owned()),
+            Err(why) => Err(why),
+        };
+        self.results.push((what, result));
+    }
+
+    /// Adds a token that came, which must have something to say for itself.
+    fn token(&mut self, what: &'static str, got: &Result<impl Token, String>) {
+        let good = match got {
+            Ok(token) => {
+                let access = token.access_token().expose_secret();
+                self.seen.push(access.to_owned().into());
+                let soon = SystemTime::now() + Duration::from_secs(60);
+                Ok(!access.is_empty() && token.expires_at().is_none_or(|end| end > soon))
+            }
+            Err(error) => Err(error.clone()),
+        };
+        self.add(what, good);
+    }
+
+    fn text(&self) -> (String, bool) {
+        let mut text = String::new();
+        for (what, result) in &self.results {
+            text += &match result {
+                Ok(()) => format!("passed {what}\n"),
+                Err(why) => format!("FAILED {what}: {why}\n"),
+            };
+        }
+        let passed = self
+            .results
+            .iter()
+            .filter(|(_, result)| result.is_ok())
+            .count();
+        let failed = self.results.len() - passed;
+        text += &format!("{passed} passed, {failed} failed, 0 skipped\n");
+        (text, failed == 0)
+    }
+}
+
+async fn checks(live: Live, get: &Lookup<'_>) -> Checks {
+    let mut checks = Checks::default();
+    let set_up = match live {
+        Live::Twitch => twitch(&mut checks, get).await,
+        Live::Moov => moov(&mut checks, get).await,
+        Live::MinistryPlatform => ministry_platform(&mut checks, get).await,
+    };
+    if let Err(error) = set_up {
+        checks.add("set up from the environment", Err(error));
+    }
+    checks
+}
+
+async fn twitch(checks: &mut Checks, get: &Lookup<'_>) -> Result<(), String> {
+    let twitch = match get("TWITCH_BASE_URL") {
+        Some(url) => ::twitch::Twitch::at(&url).map_err(text)?,
+        None => ::twitch::Twitch::new(),
+    };
+    let id = get("TWITCH_CLIENT_ID").unwrap_or_default();
+    let client = ::twitch::Client::builder_for(twitch, &id)
+        .client_secret(get("TWITCH_CLIENT_SECRET").unwrap_or_default())
+        .build()
+        .map_err(text)?;
+    let token = client
+        .core()
+        .exchange(&ClientCredentials::new())
+        .await
+        .map_err(text);
+    checks.token("client credentials give an app token", &token);
+    if let Ok(token) = token {
+        let validation = client.token_validate(token.access_token()).await;
+        checks.add(
+            "the token is valid, and this application's",
+            validation
+                .map(|it| it.client_id() == id && it.user_id().is_none())
+                .map_err(text),
+        );
+    }
+    let dead = client.token_validate(&nobodys()?).await;
+    checks.add(
+        "a token that never was is dead, and only a token",
+        match dead {
+            Err(error) if error.code() == Some(&ErrorCode::InvalidToken) => {
+                Ok(error.recovery() == Recovery::Renew)
+            }
+            other => other.map(|_| false).map_err(text),
+        },
+    );
+    Ok(())
+}
+
+async fn moov(checks: &mut Checks, get: &Lookup<'_>) -> Result<(), String> {
+    let value = |name| get(name).unwrap_or_default();
+    let mut builder = ::moov::Client::builder(value("MOOV_PUBLIC_KEY"), value("MOOV_SECRET_KEY"))
+        .origin(value("MOOV_ORIGIN"));
+    if let Some(host) = get("MOOV_HOST") {
+        let scheme = get("MOOV_URL_SCHEME").unwrap_or_else(|| "https".to_owned());
+        builder = builder.base_url(format!("{scheme}://{host}"));
+    }
+    let client = builder.build().map_err(text)?;
+    let scopes = Scopes::new(["/accounts.read"]).map_err(text)?;
+    let token = client
+        .client_credentials(scopes.clone())
+        .await
+        .map_err(text);
+    checks.token("client credentials give a token", &token);
+    if let Ok(token) = token {
+        checks.add(
+            "it has the scopes that were asked for",
+            Ok(*token.scopes() == scopes),
+        );
+    }
+    let other = client
+        .client_credentials(Scopes::new(["/no-such-thing.read"]).map_err(text)?)
+        .await;
+    checks.add(
+        "a scope that is none is refused in words",
+        match other.map_err(Error::from) {
+            Err(error) if error.oauth_error().is_some() => Ok(!error.is_transient()),
+            other => other.map(|_| false).map_err(text),
+        },
+    );
+    Ok(())
+}
+
+async fn ministry_platform(checks: &mut Checks, get: &Lookup<'_>) -> Result<(), String> {
+    let value = |name| get(name).unwrap_or_default();
+    let church = ::ministry_platform::Authentication::builder(value("MP_BASE_URL"))
+        .username(value("MP_USERNAME"))
+        .password(value("MP_PASSWORD"))
+        .client_id(value("MP_CLIENT_ID"))
+        .client_secret(value("MP_CLIENT_SECRET"))
+        .build()
+        .map_err(text)?;
+    let token = church.authenticate().await.map_err(text);
+    let token = token.map(|token| (*token).clone());
+    checks.token("the user's password gives a token", &token);
+    if let Ok(token) = token {
+        let valid = church.valid_token(token.access_token()).await;
+        checks.add("the token is valid", valid.map_err(text));
+    }
+    let dead = church.valid_token(&nobodys()?).await;
+    checks.add(
+        "a token that never was is dead",
+        dead.map(|valid| !valid).map_err(text),
+    );
+    Ok(())
+}
+
+/// A token that nobody has.
+fn nobodys() -> Result<AccessToken, String> {
+    AccessToken::new("0123456789abcdefghijklmnopqrst").map_err(text)
+}
+
+fn text(error: impl Display) -> String {
+    error.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use oauth_emulators::Emulator;
+
+    use super::*;
+
+    fn lookup<'a>(variables: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<String> + 'a {
+        |name| {
+            let found = variables.iter().find(|(have, _)| *have == name);
+            found.map(|(_, value)| (*value).to_owned())
+        }
+    }
+
+    #[test]
+    fn each_variable_that_is_not_set_is_named() {
+        let get = lookup(&[("MP_USERNAME", "u"), ("MP_CLIENT_SECRET", "s")]);
+        let missing = Live::MinistryPlatform.missing(&get);
+        assert_eq!(missing, ["MP_BASE_URL", "MP_CLIENT_ID", "MP_PASSWORD"]);
+        assert_eq!(Live::Moov.missing(&get).len(), 3);
+    }
+
+    #[tokio::test]
+    async fn the_subset_passes_on_the_emulators_and_says_no_secret() {
+        let (twitch, moov, church) = (
+            Emulator::twitch().start().await.unwrap(),
+            Emulator::moov().start().await.unwrap(),
+            Emulator::ministry_platform().start().await.unwrap(),
+        );
+        let host = moov.base_url().trim_start_matches("http://");
+        let variables = [
+            ("TWITCH_CLIENT_ID", "demo"),
+            ("TWITCH_CLIENT_SECRET", "demo-secret"),
+            ("TWITCH_BASE_URL", twitch.base_url()),
+            ("MOOV_PUBLIC_KEY", "demo"),
+            ("MOOV_SECRET_KEY", "demo-secret"),
+            ("MOOV_ORIGIN", "https://example.com"),
+            ("MOOV_HOST", host),
+            ("MOOV_URL_SCHEME", "http"),
+            ("MP_BASE_URL", church.base_url()),
+            ("MP_USERNAME", "demo"),
+            ("MP_PASSWORD", "demo"),
+            ("MP_CLIENT_ID", "demo"),
+            ("MP_CLIENT_SECRET", "demo-secret"),
+        ];
+        let get = lookup(&variables);
+        for live in [Live::Twitch, Live::Moov, Live::MinistryPlatform] {
+            assert!(live.missing(&get).is_empty());
+            let checks = checks(live, &get).await;
+            let (text, passed) = checks.text();
+            assert!(passed && checks.results.len() >= 3, "{live:?}: {text}");
+            let secrets = secrets(live, &get, &checks.seen);
+            assert!(
+                secrets.len() >= 2 && secrets.find(&text).is_empty(),
+                "{text}"
+            );
+        }
+        let wrong = [
+            ("TWITCH_CLIENT_ID", "demo"),
+            ("TWITCH_CLIENT_SECRET", "wrong-secret"),
+            variables[2],
+        ];
+        let (text, passed) = checks(Live::Twitch, &lookup(&wrong)).await.text();
+        assert!(!passed && !text.contains("wrong-secret"), "{text}");
+    }
+}
