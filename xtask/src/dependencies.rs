@@ -13,6 +13,18 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("oauth-emulators", &["oauth-server"]),
     ("oauth-conformance", &["oauth-core"]),
     (
+        "oauth-cli",
+        &[
+            "ministry-platform",
+            "twitch",
+            "moov",
+            "oauth-core",
+            "oauth-store",
+            "oauth-server",
+            "oauth-emulators",
+        ],
+    ),
+    (
         "xtask",
         &[
             "ministry-platform",

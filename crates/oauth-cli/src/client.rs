@@ -1,0 +1,178 @@
+//! The client that the options describe.
+
+use std::sync::Arc;
+
+use oauth_core::{
+    Client, ClientAuthMethod, ClientBuilder, Limits, Provider, ReqwestTransport, RetryPolicy,
+    SigningKey, Transport,
+    secrecy::{ExposeSecret, SecretString},
+};
+
+use crate::{
+    failure::Failure,
+    options::{ClientAuth, Options},
+    provider::{self, Chosen},
+    secrets::Secrets,
+};
+
+/// A client, and Twitch's own where it is one.
+#[derive(Debug, Clone)]
+pub(crate) struct Clients {
+    pub(crate) core: Client,
+    pub(crate) twitch: Option<twitch::Client>,
+}
+
+/// Makes clients: all that is checked before anything is sent is checked here.
+#[derive(Debug)]
+pub(crate) struct Setup {
+    transport: Arc<dyn Transport>,
+    client_id: String,
+    key: Option<SigningKey>,
+}
+
+impl Setup {
+    pub(crate) fn new(options: &Options, secrets: &Secrets) -> Result<Self, Failure> {
+        provider::check_urls(options)?;
+        let client_id = options.client_id.clone().filter(|id| !id.is_empty());
+        let client_id = client_id.ok_or_else(|| {
+            Failure::usage("there is no client id: give --client-id or set OAUTH_CLIENT_ID")
+        })?;
+        let wants_key = options.client_auth == Some(ClientAuth::PrivateKeyJwt);
+        let key = match &secrets.private_key {
+            Some(text) => Some(signing_key(text)?),
+            None if wants_key => {
+                return Err(Failure::usage(
+                    "private-key-jwt needs the client's key: give --private-key-file",
+                ));
+            }
+            None => None,
+        };
+        Ok(Self {
+            transport: Arc::new(ReqwestTransport::new()?),
+            client_id,
+            key,
+        })
+    }
+
+    /// The client, of a server that may be asked for its metadata.
+    pub(crate) async fn clients(
+        &self,
+        options: &Options,
+        secrets: &Secrets,
+    ) -> Result<Clients, Failure> {
+        match provider::choose(options, &self.transport).await? {
+            Chosen::Twitch(twitch) => {
+                let retry = retry(options, RetryPolicy::default());
+                let mut builder = twitch::Client::builder_for(*twitch, &self.client_id)
+                    .shared_transport(Arc::clone(&self.transport))
+                    .limits(limits(options))
+                    .retry(retry);
+                if let Some(secret) = secret(options, secrets) {
+                    builder = builder.client_secret(secret);
+                }
+                let twitch = builder.build()?;
+                Ok(Clients {
+                    core: twitch.core().clone(),
+                    twitch: Some(twitch),
+                })
+            }
+            Chosen::Other(provider) => Ok(Clients {
+                core: self.of(provider, options, secrets)?,
+                twitch: None,
+            }),
+        }
+    }
+
+    /// The client, of a server that is not asked.
+    pub(crate) fn unasked(
+        &self,
+        issuer: &str,
+        options: &Options,
+        secrets: &Secrets,
+    ) -> Result<Clients, Failure> {
+        let provider = Arc::new(provider::unasked(issuer)?);
+        Ok(Clients {
+            core: self.of(provider, options, secrets)?,
+            twitch: None,
+        })
+    }
+
+    fn of(
+        &self,
+        provider: Arc<dyn Provider>,
+        options: &Options,
+        secrets: &Secrets,
+    ) -> Result<Client, Failure> {
+        let retry = retry(options, provider.retry_policy());
+        let mut builder = Client::builder_for(provider, &self.client_id)
+            .shared_transport(Arc::clone(&self.transport))
+            .limits(limits(options))
+            .retry(retry);
+        if let Some(secret) = secret(options, secrets) {
+            builder = builder.client_secret(secret);
+        }
+        builder = self.authenticated(builder, options, secrets)?;
+        Ok(builder.build()?)
+    }
+
+    fn authenticated(
+        &self,
+        builder: ClientBuilder,
+        options: &Options,
+        secrets: &Secrets,
+    ) -> Result<ClientBuilder, Failure> {
+        let Some(method) = options.client_auth else {
+            return Ok(match &self.key {
+                Some(key) if secrets.client_secret.is_none() => builder.client_key(key.clone()),
+                _ => builder,
+            });
+        };
+        if needs_secret(method) && secrets.client_secret.is_none() {
+            return Err(Failure::usage(
+                "this way to authenticate needs the client's secret: set OAUTH_CLIENT_SECRET or give --client-secret-file",
+            ));
+        }
+        let builder = builder.client_authentication(ClientAuthMethod::from(method));
+        Ok(match &self.key {
+            Some(key) if method == ClientAuth::PrivateKeyJwt => builder.client_key(key.clone()),
+            _ => builder,
+        })
+    }
+}
+
+fn needs_secret(method: ClientAuth) -> bool {
+    !matches!(method, ClientAuth::None | ClientAuth::PrivateKeyJwt)
+}
+
+/// The secret, unless the client is said to authenticate without one.
+fn secret(options: &Options, secrets: &Secrets) -> Option<SecretString> {
+    let without = options
+        .client_auth
+        .is_some_and(|method| !needs_secret(method));
+    secrets.client_secret.clone().filter(|_| !without)
+}
+
+fn retry(options: &Options, policy: RetryPolicy) -> RetryPolicy {
+    match options.retries {
+        Some(repeats) => policy.with_max_retries(repeats),
+        None => policy,
+    }
+}
+
+/// No exchange takes longer than the whole command may.
+fn limits(options: &Options) -> Limits {
+    let limits = Limits::default();
+    match options.timeout {
+        Some(limit) => limits.with_total(limit.0.min(limits.total)),
+        None => limits,
+    }
+}
+
+fn signing_key(text: &SecretString) -> Result<SigningKey, Failure> {
+    let is_json = text.expose_secret().trim_start().starts_with('{');
+    Ok(if is_json {
+        SigningKey::from_jwk(text)?
+    } else {
+        SigningKey::from_pem(text)?
+    })
+}

@@ -1,0 +1,218 @@
+//! From the argument list to the exit code.
+
+use std::{ffi::OsString, process::ExitCode, time::Duration};
+
+use clap::{ArgMatches, FromArgMatches, parser::ValueSource};
+
+use crate::{
+    arguments::{self, Cli, Subcommands, TokensCommand},
+    emulate,
+    failure::Failure,
+    inspect, login,
+    options::{Options, Output},
+    providers, revoke, serve,
+    session::Running,
+    signals,
+    terminal::{red, say},
+    token, tokens,
+};
+
+/// What a shell says of a program that SIGINT has ended.
+const INTERRUPTED: u8 = 130;
+
+/// Runs the command that `arguments` name, the program's own name first.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let json = wants_json(&arguments);
+    let parsed = arguments::command()
+        .try_get_matches_from(&arguments)
+        .and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
+    let (cli, matches) = match parsed {
+        Ok(parsed) => parsed,
+        Err(error) => return refused(&error, json),
+    };
+    let json = json || cli.command.wants_json();
+    let result = match secret_in_arguments(&matches) {
+        Err(failure) => Err(failure),
+        Ok(()) => start(cli.command),
+    };
+    match result {
+        Ok(code) => code,
+        Err(failure) => {
+            tell(&failure, json);
+            failure.exit_code()
+        }
+    }
+}
+
+fn start(command: Subcommands) -> Result<ExitCode, Failure> {
+    match command {
+        Subcommands::Providers(arguments) => providers::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Subcommands::Completions { shell } => {
+            let mut completions = Vec::new();
+            clap_complete::generate(shell, &mut arguments::command(), "oauth", &mut completions);
+            crate::terminal::print(String::from_utf8_lossy(&completions).trim_end())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        command => {
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(2)
+                .enable_all()
+                .build()
+                .map_err(|error| Failure::io("the program cannot start", &error))?;
+            let result = runtime.block_on(run(command));
+            // A keyring that asks the user must not keep a program that has ended.
+            runtime.shutdown_background();
+            result
+        }
+    }
+}
+
+async fn run(command: Subcommands) -> Result<ExitCode, Failure> {
+    let running = Running::default();
+    let limit = command.timeout()?;
+    // These two wait for signals themselves.
+    let until_stopped = matches!(command, Subcommands::Serve(_) | Subcommands::Emulate(_));
+    let work = Box::pin(act(command, &running));
+    if until_stopped {
+        return work.await.map(|()| ExitCode::SUCCESS);
+    }
+    let result = tokio::select! {
+        result = work => return result.map(|()| ExitCode::SUCCESS),
+        () = signals::stop() => Ok(ExitCode::from(INTERRUPTED)),
+        () = sleep(limit) => Err(Failure::transport("the time limit of the whole command is over; see --timeout")),
+    };
+    running.settle().await;
+    result
+}
+
+async fn act(command: Subcommands, running: &Running) -> Result<(), Failure> {
+    match command {
+        Subcommands::Token(options) => token::run(*options, running).await,
+        Subcommands::Login(arguments) => login::run(*arguments, running).await,
+        Subcommands::Validate(options) => inspect::validate(*options, running).await,
+        Subcommands::Introspect(options) => inspect::introspect(*options, running).await,
+        Subcommands::Userinfo(options) => inspect::userinfo(*options, running).await,
+        Subcommands::Revoke(arguments) => revoke::run(*arguments, running).await,
+        Subcommands::Tokens(arguments) => tokens::run(arguments.command).await,
+        Subcommands::Serve(arguments) => serve::run(&arguments).await,
+        Subcommands::Emulate(arguments) => emulate::run(&arguments).await,
+        // Done without a runtime.
+        Subcommands::Providers(_) | Subcommands::Completions { .. } => Ok(()),
+    }
+}
+
+async fn sleep(limit: Option<Duration>) {
+    match limit {
+        Some(limit) => tokio::time::sleep(limit).await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Subcommands {
+    fn options(&self) -> Option<&Options> {
+        match self {
+            Self::Token(options)
+            | Self::Validate(options)
+            | Self::Introspect(options)
+            | Self::Userinfo(options) => Some(options),
+            Self::Login(arguments) => Some(&arguments.options),
+            Self::Revoke(arguments) => Some(&arguments.options),
+            _ => None,
+        }
+    }
+
+    fn timeout(&self) -> Result<Option<Duration>, Failure> {
+        let Some(options) = self.options() else {
+            return Ok(None);
+        };
+        let limit = options.clone().with_profile()?.timeout;
+        Ok(limit.map(|limit| limit.0))
+    }
+
+    fn wants_json(&self) -> bool {
+        let output = match self {
+            Self::Tokens(tokens) => match &tokens.command {
+                TokensCommand::List(selection) | TokensCommand::Delete(selection) => {
+                    selection.store.output
+                }
+                TokensCommand::Show { selection, .. } => selection.store.output,
+                TokensCommand::Clear(store) | TokensCommand::RotateKey(store) => store.output,
+            },
+            Self::Serve(serve) => serve.output,
+            Self::Emulate(emulate) => emulate.output,
+            Self::Providers(providers) => providers.output,
+            other => other.options().and_then(|options| options.output),
+        };
+        output == Some(Output::Json)
+    }
+}
+
+/// Whether errors are to be JSON, before it is known whether the arguments can be read at all.
+fn wants_json(arguments: &[OsString]) -> bool {
+    let texts: Vec<_> = arguments
+        .iter()
+        .map(|text| text.to_string_lossy())
+        .collect();
+    let option = texts
+        .iter()
+        .enumerate()
+        .rev()
+        .find_map(|(index, text)| match &**text {
+            "--output" => Some(texts.get(index + 1).is_some_and(|value| value == "json")),
+            text => text.strip_prefix("--output=").map(|value| value == "json"),
+        });
+    option.unwrap_or_else(|| std::env::var("OAUTH_OUTPUT").is_ok_and(|value| value == "json"))
+}
+
+/// Arguments are seen by everybody on the machine.
+fn secret_in_arguments(matches: &ArgMatches) -> Result<(), Failure> {
+    let mut inner = matches;
+    while let Some((_, next)) = inner.subcommand() {
+        inner = next;
+    }
+    let named = inner.try_get_one::<String>("store").ok().flatten();
+    let from_arguments =
+        named.is_some() && inner.value_source("store") == Some(ValueSource::CommandLine);
+    let has_password =
+        |url: &String| url::Url::parse(url).is_ok_and(|url| url.password().is_some());
+    if from_arguments && named.is_some_and(has_password) {
+        return Err(Failure::usage(
+            "the store's URL has a password in it, and arguments are seen by everybody on this machine; set OAUTH_STORE instead",
+        ));
+    }
+    Ok(())
+}
+
+fn refused(error: &clap::Error, json: bool) -> ExitCode {
+    use clap::error::ErrorKind;
+    let shown = matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    );
+    if shown || !json {
+        // Where it goes may be closed already.
+        let _ = error.print();
+        return ExitCode::from(if shown { 0 } else { 2 });
+    }
+    let text = error.to_string();
+    let first = text.split("\n\n").next().unwrap_or_default();
+    let first = first
+        .trim_start_matches("error: ")
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
+    tell(&Failure::usage(first), true);
+    ExitCode::from(2)
+}
+
+fn tell(failure: &Failure, json: bool) {
+    if json {
+        say(&failure.to_json());
+        return;
+    }
+    say(&format!("{} {}", red("error:"), failure.to_text()));
+    if let Some(hint) = failure.hint() {
+        say(&format!("hint: {hint}"));
+    }
+}

@@ -1,0 +1,201 @@
+//! Client, store and manager together: what every token command works with.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use oauth_core::{
+    Error, Scopes, TokenManager, TokenSet,
+    manager::RefreshPolicy,
+    store::{Issued, Subject, TokenRequest, TokenStore},
+};
+
+use crate::{
+    client::{Clients, Setup},
+    failure::Failure,
+    grants::Source,
+    options::{GrantName, Options, ProviderName},
+    secrets::Secrets,
+    storage,
+};
+
+/// How long a renewal that was cut short may still take to end and to be stored.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// The manager of the command that runs, for whoever has to stop it.
+#[derive(Debug, Default)]
+pub(crate) struct Running(OnceLock<TokenManager>);
+
+impl Running {
+    /// Lets a renewal end that is under way: what the server has sent is stored.
+    pub(crate) async fn settle(&self) {
+        if let Some(tokens) = self.0.get() {
+            tokens.shutdown(GRACE).await;
+        }
+    }
+}
+
+pub(crate) struct Session {
+    pub(crate) options: Options,
+    pub(crate) secrets: Secrets,
+    pub(crate) clients: Clients,
+    pub(crate) tokens: TokenManager,
+    pub(crate) store: Arc<dyn TokenStore>,
+    pub(crate) subject: Subject,
+    pub(crate) scopes: Option<Scopes>,
+    pub(crate) request: TokenRequest,
+}
+
+impl Session {
+    /// Everything is checked that can be, then the store is opened, then the server is asked for
+    /// its metadata if need be.
+    pub(crate) async fn open(options: Options, running: &Running) -> Result<Self, Failure> {
+        Self::open_for(options, running, Use::Ask).await
+    }
+
+    /// As [`Session::open`]; the server is not asked for its metadata when the store has a token
+    /// to hand out.
+    pub(crate) async fn open_to_read(options: Options, running: &Running) -> Result<Self, Failure> {
+        Self::open_for(options, running, Use::Read).await
+    }
+
+    async fn open_for(options: Options, running: &Running, what_for: Use) -> Result<Self, Failure> {
+        let options = options.with_profile()?;
+        let secrets = Secrets::read(&options)?;
+        let setup = Setup::new(&options, &secrets)?;
+        let scopes = asked_scopes(&options)?;
+        let mut request = TokenRequest::any().with_scopes(scopes.clone());
+        for (name, value) in options.params()? {
+            request = match name {
+                "resource" => request.resource(value),
+                _ => request.param(name, value)?,
+            };
+        }
+        let source = Source::new(&options, &secrets)?;
+        if let (Some(issuer), Use::Read) = (options.discovered_issuer(), what_for) {
+            // What can be wrong about the client is found before the store is opened.
+            setup.unasked(issuer, &options, &secrets)?;
+        }
+        let store =
+            storage::open(options.store.as_deref(), options.store_key_file.as_deref()).await?;
+        let manager = |clients: &Clients| {
+            // A command ends with its answer: nothing may be renewed behind its back.
+            let policy = RefreshPolicy::default().with_advisory(Duration::ZERO);
+            TokenManager::builder(clients.core.clone())
+                .shared_store(Arc::clone(&store))
+                .source(source.clone())
+                .policy(policy)
+                .build()
+        };
+        let subject = options.subject();
+        if let (Some(issuer), Use::Read, false) =
+            (options.discovered_issuer(), what_for, options.fresh)
+        {
+            let clients = setup.unasked(issuer, &options, &secrets)?;
+            let tokens = manager(&clients);
+            if has_fresh(&tokens, &subject, &request).await? {
+                return Ok(Self {
+                    options,
+                    secrets,
+                    clients,
+                    tokens,
+                    store,
+                    subject,
+                    scopes,
+                    request,
+                });
+            }
+        }
+        let clients = setup.clients(&options, &secrets).await?;
+        let tokens = manager(&clients);
+        // There is one session for a command.
+        let _ = running.0.set(tokens.clone());
+        Ok(Self {
+            options,
+            secrets,
+            clients,
+            tokens,
+            store,
+            subject,
+            scopes,
+            request,
+        })
+    }
+
+    /// What the store has of the subject: with these scopes if some were named.
+    pub(crate) async fn stored(&self) -> Result<Vec<Issued>, Failure> {
+        let owner = self.tokens.owner(&self.subject);
+        let Some(stored) = self.store.load(&owner).await? else {
+            return Ok(Vec::new());
+        };
+        use oauth_core::Token;
+        let named = self.options.scopes()?;
+        let wanted = |issued: &&Issued| {
+            named.as_ref().is_none_or(|scopes| {
+                *issued.token.scopes() == *scopes
+                    || issued.request.requested_scopes() == Some(scopes)
+            })
+        };
+        Ok(stored
+            .record
+            .tokens()
+            .iter()
+            .filter(wanted)
+            .cloned()
+            .collect())
+    }
+
+    /// The stored token that lives longest.
+    pub(crate) async fn stored_token(&self) -> Result<TokenSet, Failure> {
+        use oauth_core::Token;
+        let all = self.stored().await?;
+        let lasting = |issued: &Issued| {
+            let end = issued.token.expires_at();
+            (end.is_none(), end)
+        };
+        let last = all.into_iter().max_by_key(lasting);
+        last.map(|issued| issued.token).ok_or_else(|| {
+            Error::reauthorization_needed(
+                "the store has no such token; get one with `oauth token` or `oauth login`, or give one in OAUTH_TOKEN or --token-file",
+            )
+            .into()
+        })
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Use {
+    Ask,
+    Read,
+}
+
+/// The scopes to ask for. Ministry Platform knows one, which nobody should have to type.
+fn asked_scopes(options: &Options) -> Result<Option<Scopes>, Failure> {
+    let named = options.scopes()?;
+    let platform = options.provider() == ProviderName::MinistryPlatform;
+    let from_login = matches!(
+        options.grant,
+        Some(GrantName::RefreshToken | GrantName::AuthorizationCode)
+    );
+    if named.is_some() || !platform || from_login {
+        return Ok(named);
+    }
+    Ok(Some(Scopes::parse(ministry_platform::SCOPE_ALL)?))
+}
+
+/// Whether the manager will answer from the store.
+async fn has_fresh(
+    tokens: &TokenManager,
+    subject: &Subject,
+    request: &TokenRequest,
+) -> Result<bool, Failure> {
+    let now = tokens.client().clock().now();
+    let fresh = tokens.sessions(subject).await?.into_iter().any(|session| {
+        let same = session.request == *request
+            || request.is_plain() && request.requested_scopes().is_none();
+        let margin = Duration::from_secs(300);
+        same && session.expires_at.is_none_or(|end| end > now + margin)
+    });
+    Ok(fresh)
+}

@@ -1,0 +1,70 @@
+//! `oauth token`: a valid access token.
+
+use oauth_core::{
+    Error, TokenManager,
+    manager::{Event, Events, ManagedToken},
+    store::{StoreError, StoreErrorKind},
+};
+
+use crate::{
+    failure::Failure,
+    options::Options,
+    output::{From, print_token},
+    session::{Running, Session},
+};
+
+pub(crate) async fn run(options: Options, running: &Running) -> Result<(), Failure> {
+    let session = Session::open_to_read(options, running).await?;
+    // The manager would go on without a store; a command that cannot read it says so.
+    session
+        .store
+        .load(&session.tokens.owner(&session.subject))
+        .await?;
+    let mut events = session.tokens.events();
+    let selection = session
+        .tokens
+        .select(&session.subject)
+        .request(session.request.clone());
+    let token = if session.options.fresh {
+        selection.renew().await?
+    } else {
+        selection.get().await?
+    };
+    finish(&session, &token, from(&mut events)).await
+}
+
+/// Prints the token, then says if it could not be kept: it is printed all the same, for it may be
+/// the only one that still works.
+pub(crate) async fn finish(
+    session: &Session,
+    token: &ManagedToken,
+    from: From,
+) -> Result<(), Failure> {
+    let saved = saved(&session.tokens).await;
+    print_token(session, token, from)?;
+    saved
+}
+
+async fn saved(tokens: &TokenManager) -> Result<(), Failure> {
+    if tokens.save_now().await == 0 {
+        return Ok(());
+    }
+    let lost = StoreError::new(
+        StoreErrorKind::Unavailable,
+        "the new token could not be stored; with it, its refresh token is lost when this command ends",
+    );
+    Err(Error::store(lost).into())
+}
+
+/// Where the token came from, by what has happened.
+fn from(events: &mut Events) -> From {
+    let mut from = From::Store;
+    while let Some(event) = events.try_next() {
+        match event {
+            Event::Granted { .. } => from = From::Grant,
+            Event::Refreshed { .. } => from = From::Refresh,
+            _ => {}
+        }
+    }
+    from
+}

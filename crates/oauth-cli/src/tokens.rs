@@ -1,0 +1,214 @@
+//! `oauth tokens`: the store itself. No server is asked.
+
+use std::time::SystemTime;
+
+use oauth_core::{
+    Token,
+    store::{Issued, Owner, TokenStore},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    arguments::{Selection, StoreOptions, TokensCommand},
+    failure::Failure,
+    inspect::plain,
+    options::Output,
+    output::{print_json, time, type_name},
+    storage,
+    terminal::{print, say},
+};
+
+/// How many owners are read at a time.
+const BATCH: usize = 100;
+const MASK: &str = "***";
+
+pub(crate) async fn run(command: TokensCommand) -> Result<(), Failure> {
+    match command {
+        TokensCommand::List(selection) => list(&selection).await,
+        TokensCommand::Show {
+            selection,
+            show_secrets,
+        } => show(&selection, show_secrets).await,
+        TokensCommand::Delete(selection) => delete(&selection).await,
+        TokensCommand::Clear(options) => clear(&options).await,
+        TokensCommand::RotateKey(options) => rotate_key(&options).await,
+    }
+}
+
+async fn list(selection: &Selection) -> Result<(), Failure> {
+    let found = find(selection).await?;
+    if selection.store.is_json() {
+        let all = found
+            .iter()
+            .map(|(owner, issued)| described(owner, issued, false));
+        return print_json(&all.collect::<Vec<_>>());
+    }
+    let now = SystemTime::now();
+    for (owner, issued) in &found {
+        let token = &issued.token;
+        let end = match token.expires_at() {
+            Some(end) if end <= now => "ended".to_owned(),
+            Some(end) => time(end),
+            None => "no end".to_owned(),
+        };
+        let subject = owner.subject().user_id().unwrap_or("(client)");
+        let line = format!(
+            "{}\t{}\t{subject}\t{}\t{end}\t{}",
+            owner.issuer(),
+            owner.client_id(),
+            token.scopes(),
+            if token.refresh_token().is_some() {
+                "refreshable"
+            } else {
+                ""
+            }
+        );
+        print(plain_cells(&line).trim_end())?;
+    }
+    Ok(())
+}
+
+async fn show(selection: &Selection, show_secrets: bool) -> Result<(), Failure> {
+    let found = find(selection).await?;
+    if found.is_empty() {
+        return Err(Failure::usage(
+            "the store has no such token; see `oauth tokens list`",
+        ));
+    }
+    let all = found
+        .iter()
+        .map(|(owner, issued)| described(owner, issued, show_secrets));
+    if selection.store.is_json() {
+        return print_json(&all.collect::<Vec<_>>());
+    }
+    for (index, token) in all.enumerate() {
+        if index > 0 {
+            print("")?;
+        }
+        for (name, value) in token.as_object().into_iter().flatten() {
+            let text = value.as_str().map_or_else(|| value.to_string(), plain);
+            print(&format!("{name}: {text}"))?;
+        }
+    }
+    Ok(())
+}
+
+async fn delete(selection: &Selection) -> Result<(), Failure> {
+    if selection.is_everything() {
+        return Err(Failure::usage(
+            "say whose tokens: --issuer, --client-id or --subject; `oauth tokens clear` deletes all",
+        ));
+    }
+    let store = selection.store.open().await?;
+    let mut deleted = 0;
+    for owner in owners(&*store).await? {
+        if selection.takes(&owner) {
+            deleted += u64::from(store.remove(&owner).await?);
+        }
+    }
+    told(&selection.store, "deleted", deleted)
+}
+
+async fn clear(options: &StoreOptions) -> Result<(), Failure> {
+    let deleted = options.open().await?.clear().await?;
+    told(options, "deleted", deleted)
+}
+
+async fn rotate_key(options: &StoreOptions) -> Result<(), Failure> {
+    let rotated =
+        storage::rotate_key(options.store.as_deref(), options.store_key_file.as_deref()).await?;
+    if !rotated.unreadable.is_empty() {
+        return Err(Failure::store(format!(
+            "{} owners' tokens open with no key and were left as they are; the old keys are kept",
+            rotated.unreadable.len()
+        )));
+    }
+    told(options, "sealed", rotated.sealed)
+}
+
+/// Says how many.
+fn told(options: &StoreOptions, what: &str, how_many: u64) -> Result<(), Failure> {
+    if options.is_json() {
+        return print_json(&json!({ what: how_many }));
+    }
+    say(&format!("{what} {how_many}"));
+    Ok(())
+}
+
+async fn find(selection: &Selection) -> Result<Vec<(Owner, Issued)>, Failure> {
+    let store = selection.store.open().await?;
+    let mut found = Vec::new();
+    for owner in owners(&*store).await? {
+        if !selection.takes(&owner) {
+            continue;
+        }
+        if let Some(stored) = store.load(&owner).await? {
+            let tokens = stored.record.tokens().iter().cloned();
+            found.extend(tokens.map(|issued| (owner.clone(), issued)));
+        }
+    }
+    Ok(found)
+}
+
+async fn owners(store: &dyn TokenStore) -> Result<Vec<Owner>, Failure> {
+    let mut all: Vec<Owner> = Vec::new();
+    loop {
+        let next = store.owners(all.last(), BATCH).await?;
+        if next.is_empty() {
+            return Ok(all);
+        }
+        all.extend(next);
+    }
+}
+
+fn described(owner: &Owner, issued: &Issued, show_secrets: bool) -> Value {
+    let token = &issued.token;
+    let shown = |secret: &str| {
+        if show_secrets {
+            secret.to_owned()
+        } else {
+            MASK.to_owned()
+        }
+    };
+    json!({
+        "issuer": owner.issuer(),
+        "client_id": owner.client_id(),
+        "subject": owner.subject().user_id(),
+        "access_token": shown(token.access_token().expose_secret()),
+        "refresh_token": token.refresh_token().map(|refresh| shown(refresh.expose_secret())),
+        "token_type": type_name(token.token_type()),
+        "scopes": token.scopes().iter().collect::<Vec<_>>(),
+        "issued_at": time(token.issued_at()),
+        "expires_at": token.expires_at().map(time),
+        "refresh_expires_at": token.refresh_expires_at().map(time),
+    })
+}
+
+fn plain_cells(line: &str) -> String {
+    line.split('\t').map(plain).collect::<Vec<_>>().join("\t")
+}
+
+impl StoreOptions {
+    async fn open(&self) -> Result<std::sync::Arc<dyn TokenStore>, Failure> {
+        storage::open(self.store.as_deref(), self.store_key_file.as_deref()).await
+    }
+
+    pub(crate) fn is_json(&self) -> bool {
+        self.output == Some(Output::Json)
+    }
+}
+
+impl Selection {
+    fn is_everything(&self) -> bool {
+        self.issuer.is_none() && self.client_id.is_none() && self.subject.is_none()
+    }
+
+    fn takes(&self, owner: &Owner) -> bool {
+        let is = |wanted: &Option<String>, have: Option<&str>| {
+            wanted.as_deref().is_none_or(|wanted| have == Some(wanted))
+        };
+        is(&self.issuer, Some(owner.issuer()))
+            && is(&self.client_id, Some(owner.client_id()))
+            && is(&self.subject, owner.subject().user_id())
+    }
+}
