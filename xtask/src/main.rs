@@ -39,6 +39,12 @@ enum Command {
     Bench(bench::Arguments),
     /// Runs the catalogue on every provider, over real sockets
     Conformance(conformance::Arguments),
+    /// Writes the manual pages of `oauth`
+    Man {
+        /// Where to
+        #[arg(default_value = "target/man")]
+        folder: std::path::PathBuf,
+    },
     /// Passes every check: format, lints, tests, documentation, examples, dependencies
     Test(test::Arguments),
 }
@@ -55,6 +61,7 @@ fn main() -> ExitCode {
             None => conformance::run(&arguments),
         },
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Man { folder } => test::man(&folder),
         Command::Test(arguments) => test::run(&arguments),
     };
     match result {

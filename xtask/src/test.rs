@@ -78,6 +78,22 @@ fn tests(arguments: &Arguments) -> Result<(), String> {
     execute(test)
 }
 
+/// The manual pages, by an example of the command line's own crate: building this program needs
+/// none of what the command line is made of.
+pub(crate) fn man(folder: &std::path::Path) -> Result<(), String> {
+    let mut example = command(&[
+        "run",
+        "--quiet",
+        "--package",
+        "oauth-cli",
+        "--example",
+        "man",
+        "--",
+    ]);
+    example.arg(folder);
+    execute(example)
+}
+
 /// The flight of the token manager under a model checker, which replaces the locks it uses.
 fn model() -> Result<(), String> {
     let mut test = command(&["test", "--quiet", "--package", "oauth-core", "--lib"]);

@@ -1,10 +1,13 @@
 //! The client that the options describe.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+use bytes::Bytes;
 
 use oauth_core::{
     Client, ClientAuthMethod, ClientBuilder, Limits, Provider, ReqwestTransport, RetryPolicy,
-    SigningKey, Transport,
+    SigningKey, Transport, TransportError, TransportErrorKind,
     secrecy::{ExposeSecret, SecretString},
 };
 
@@ -30,6 +33,30 @@ pub(crate) struct Setup {
     key: Option<SigningKey>,
 }
 
+/// The usual transport, made when the first request is sent: a token from the store needs none of
+/// the time that its certificates take.
+#[derive(Debug, Default)]
+struct OnFirstUse(OnceLock<Result<ReqwestTransport, String>>);
+
+#[async_trait]
+impl Transport for OnFirstUse {
+    async fn send(
+        &self,
+        request: http::Request<Bytes>,
+        limits: Limits,
+    ) -> Result<http::Response<Bytes>, TransportError> {
+        let made = self
+            .0
+            .get_or_init(|| ReqwestTransport::new().map_err(|error| error.to_string()));
+        match made {
+            Ok(transport) => transport.send(request, limits).await,
+            Err(why) => {
+                Err(TransportError::new(TransportErrorKind::Request).with_source(why.as_str()))
+            }
+        }
+    }
+}
+
 impl Setup {
     pub(crate) fn new(options: &Options, secrets: &Secrets) -> Result<Self, Failure> {
         provider::check_urls(options)?;
@@ -48,7 +75,7 @@ impl Setup {
             None => None,
         };
         Ok(Self {
-            transport: Arc::new(ReqwestTransport::new()?),
+            transport: Arc::new(OnFirstUse::default()),
             client_id,
             key,
         })

@@ -137,6 +137,7 @@ impl From<Error> for Failure {
         let code = error.code().map(|code| code.as_str().to_owned());
         let kind = match error.kind() {
             ErrorKind::OAuth => Kind::OAuth,
+            ErrorKind::Transport if is_cut_short(&error) => Kind::Protocol,
             ErrorKind::Transport => Kind::Transport,
             // Twitch's name for words that mean nothing to OAuth: no error code.
             ErrorKind::Server if code.as_deref().is_none_or(|code| code == "provider_error") => {
@@ -170,6 +171,13 @@ impl From<StoreError> for Failure {
         let kind = if unknown { Kind::Usage } else { Kind::Store };
         Self::new(kind, chain(&error), recovery)
     }
+}
+
+/// Whether an answer had begun when the connection broke.
+fn is_cut_short(error: &Error) -> bool {
+    let source = error.transport_error().and_then(StdError::source);
+    let source = source.and_then(|source| source.downcast_ref::<reqwest::Error>());
+    source.is_some_and(|error| error.is_body() || error.is_decode())
 }
 
 /// An error and what caused it, on one line.

@@ -153,7 +153,7 @@ fn show(session: &Session, answer: &Map<String, Value>) -> Result<(), Failure> {
                 .join(" "),
             other => other.to_string(),
         };
-        print(&format!("{name}: {text}"))?;
+        print(format!("{name}: {text}").trim_end())?;
     }
     Ok(())
 }

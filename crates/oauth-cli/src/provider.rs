@@ -5,12 +5,12 @@ use std::sync::Arc;
 use ministry_platform::MinistryPlatform;
 use moov::Moov;
 use oauth_core::{
-    EndpointUrl, Endpoints, Error, GenericProvider, Provider, ServerMetadata, Transport,
+    EndpointUrl, Endpoints, Error, GenericProvider, Provider, Recovery, ServerMetadata, Transport,
 };
 use twitch::Twitch;
 
 use crate::{
-    failure::Failure,
+    failure::{Failure, Kind},
     options::{Options, ProviderName},
 };
 
@@ -57,7 +57,11 @@ fn check_url(text: &str) -> Result<(), Failure> {
         url.scheme() == "http" && url.username().is_empty() && url.fragment().is_none()
     });
     if plain {
-        return Err(Failure::transport(error.to_string()));
+        return Err(Failure::new(
+            Kind::Transport,
+            error.to_string(),
+            Recovery::FixConfiguration,
+        ));
     }
     Err(error.into())
 }

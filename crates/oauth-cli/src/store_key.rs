@@ -183,7 +183,10 @@ async fn in_keyring<T: Send + 'static>(
 async fn lock(path: &Path) -> Result<File, Failure> {
     let beside = with_suffix(path, ".lock");
     let locked = tokio::task::spawn_blocking(move || {
-        let file = fs::OpenOptions::new()
+        let mut options = fs::OpenOptions::new();
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options
             .create(true)
             .truncate(false)
             .write(true)

@@ -25,12 +25,13 @@ pub(crate) async fn run(options: Options, running: &Running) -> Result<(), Failu
         .tokens
         .select(&session.subject)
         .request(session.request.clone());
-    let token = if session.options.fresh {
-        selection.renew().await?
-    } else {
-        selection.get().await?
-    };
-    finish(&session, &token, from(&mut events)).await
+    let mut token = selection.get().await?;
+    let mut from = came_from(&mut events);
+    if session.options.fresh && matches!(from, From::Store) {
+        token = selection.renew().await?;
+        from = came_from(&mut events);
+    }
+    finish(&session, &token, from).await
 }
 
 /// Prints the token, then says if it could not be kept: it is printed all the same, for it may be
@@ -57,7 +58,7 @@ async fn saved(tokens: &TokenManager) -> Result<(), Failure> {
 }
 
 /// Where the token came from, by what has happened.
-fn from(events: &mut Events) -> From {
+fn came_from(events: &mut Events) -> From {
     let mut from = From::Store;
     while let Some(event) = events.try_next() {
         match event {

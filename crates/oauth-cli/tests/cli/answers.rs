@@ -1,0 +1,293 @@
+//! Odd answers of a token endpoint: each has its kind and its exit code, and none leaks a secret.
+
+use std::{
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use crate::program::World;
+
+/// In every answer, and in what is sent.
+const PLANTED: &str = "PLANTED";
+
+enum Answer {
+    Http {
+        status: u16,
+        content_type: &'static str,
+        body: String,
+    },
+    /// What is written as it is, then closed.
+    Raw(Vec<u8>),
+}
+
+struct Case {
+    answer: Answer,
+    kind: &'static str,
+    exit: i32,
+}
+
+fn http(status: u16, body: impl Into<String>, kind: &'static str, exit: i32) -> Case {
+    let answer = Answer::Http {
+        status,
+        content_type: "application/json",
+        body: body.into(),
+    };
+    Case { answer, kind, exit }
+}
+
+/// All that is tried.
+fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    let codes = [
+        "invalid_request",
+        "invalid_client",
+        "invalid_grant",
+        "unauthorized_client",
+        "unsupported_grant_type",
+        "invalid_scope",
+        "access_denied",
+        "invalid_target",
+        "server_error",
+        "temporarily_unavailable",
+        "something_new",
+    ];
+    // In words, whatever the status.
+    for status in [400, 401, 403, 404, 429, 500, 502, 503] {
+        for code in codes {
+            let body = format!(
+                r#"{{"error":"{code}","error_description":"not for PLANTED-client-secret"}}"#
+            );
+            cases.push(http(status, body, "oauth", 10));
+        }
+    }
+    // Trouble without a word.
+    let wordless = [
+        "",
+        "{}",
+        "[]",
+        "<html>PLANTED-body</html>",
+        r#"{"error":1}"#,
+        r#"{"access_token":"PLANTED-access","token_type":"bearer"}"#,
+    ];
+    for status in [429, 500, 501, 502, 503, 504, 599] {
+        cases.extend(wordless.map(|body| http(status, body, "server", 13)));
+    }
+    for status in [400, 401, 403, 404, 405, 410, 422, 451] {
+        cases.extend(wordless.map(|body| http(status, body, "protocol", 11)));
+    }
+    for status in [301, 302, 303, 307, 308] {
+        cases.push(http(status, "", "protocol", 11));
+    }
+    // A 200 that is no token answer.
+    for body in [
+        "",
+        " ",
+        "null",
+        "true",
+        "1",
+        "\"PLANTED-access\"",
+        "[]",
+        "{}",
+        "{",
+        "}",
+        "PLANTED-access",
+        "access_token=PLANTED-access&token_type=bearer",
+        "<html>PLANTED-access</html>",
+        r#"[{"access_token":"PLANTED-access","token_type":"bearer"}]"#,
+        r#"{"token":"PLANTED-access","token_type":"bearer"}"#,
+        r#"{"accessToken":"PLANTED-access","token_type":"bearer"}"#,
+        r#"{"access_token":"PLANTED-access","token_type":"bearer""#,
+        r#"{"access_token":"PLANTED-access","token_type":"bearer"}x"#,
+        r#"{"access_token":"PLANTED-access","token_type":"bearer"}{}"#,
+        r#"{"access_token":"PLANTED-access","token_type":"bearer","access_token":"PLANTED-other"}"#,
+        r#"{'access_token':'PLANTED-access'}"#,
+        r#"{"access_token":"PLANTED-access","token_type":"bearer","expires_in":}"#,
+    ] {
+        cases.push(http(200, body, "protocol", 11));
+    }
+    for value in [
+        "null",
+        "1",
+        "true",
+        "[]",
+        "{}",
+        "\"\"",
+        "[\"PLANTED-access\"]",
+        "{\"a\":\"PLANTED-access\"}",
+        "\"PLANTED \\u0000\"",
+        "\"PLANTED\\nx\"",
+    ] {
+        cases.push(http(
+            200,
+            format!(r#"{{"access_token":{value},"token_type":"bearer"}}"#),
+            "protocol",
+            11,
+        ));
+    }
+    for value in ["1", "true", "[]", "{}", "\"mac\"", "\"PLANTED-type\""] {
+        cases.push(http(
+            200,
+            format!(r#"{{"access_token":"PLANTED-access","token_type":{value}}}"#),
+            "protocol",
+            11,
+        ));
+    }
+    cases.push(http(
+        200,
+        format!(
+            r#"{{"access_token":"PLANTED-access","padding":"{}"}}"#,
+            "x".repeat(2 * 1024 * 1024)
+        ),
+        "protocol",
+        11,
+    ));
+    cases.push(http(200, "[".repeat(100_000), "protocol", 11));
+    cases.push(raw(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{\"access_token\":\"PLANTED-access\"", "protocol", 11));
+    cases.push(raw(
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{\"acc\r\n",
+        "protocol",
+        11,
+    ));
+    cases.push(raw(
+        b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 7\r\n\r\nPLANTED",
+        "protocol",
+        11,
+    ));
+    // No answer.
+    cases.push(raw(b"", "transport", 12));
+    cases.push(raw(b"HTTP/1.1 ", "transport", 12));
+    cases.push(raw(b"PLANTED is no HTTP\r\n\r\n", "transport", 12));
+    cases.push(raw(b"\x16\x03\x01\x02\x00PLANTED", "transport", 12));
+    cases
+}
+
+fn raw(bytes: &[u8], kind: &'static str, exit: i32) -> Case {
+    Case {
+        answer: Answer::Raw(bytes.to_vec()),
+        kind,
+        exit,
+    }
+}
+
+#[test]
+fn each_has_its_kind_and_none_leaks() {
+    let cases = Arc::new(cases());
+    assert!(cases.len() >= 200, "{} cases", cases.len());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let served = Arc::clone(&cases);
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let served = Arc::clone(&served);
+            std::thread::spawn(move || answer(stream, &served));
+        }
+    });
+    let next = AtomicUsize::new(0);
+    let wrong = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let world = World::new();
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(case) = cases.get(index) else { break };
+                    if let Err(why) = tried(&world, port, index, case) {
+                        wrong.lock().unwrap().push(why);
+                    }
+                }
+            });
+        }
+    });
+    let wrong = wrong.into_inner().unwrap();
+    assert!(
+        wrong.is_empty(),
+        "{} of {}:\n{}",
+        wrong.len(),
+        cases.len(),
+        wrong.join("\n")
+    );
+}
+
+fn tried(world: &World, port: u16, index: usize, case: &Case) -> Result<(), String> {
+    let arguments = format!(
+        "token --token-url http://127.0.0.1:{port}/{index} --client-id a --client-auth post --store memory: --retries 0 --output json"
+    );
+    let outcome = world.run_with(
+        &arguments,
+        &[("OAUTH_CLIENT_SECRET", "PLANTED-client-secret")],
+    );
+    let told = outcome.err.lines().last().unwrap_or_default();
+    let error: serde_json::Value = serde_json::from_str(told).unwrap_or_default();
+    let error = &error["error"];
+    let fits = outcome.code == case.exit
+        && error["kind"] == case.kind
+        && error["code"].is_string() == (case.kind == "oauth")
+        && outcome.out.is_empty()
+        && !outcome.err.contains(PLANTED);
+    if fits {
+        return Ok(());
+    }
+    let what = match &case.answer {
+        Answer::Http { status, body, .. } => format!("{status} {:.80}", body),
+        Answer::Raw(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+    };
+    Err(format!(
+        "{what}\n  wanted {} {}, got {} {}{}",
+        case.kind, case.exit, outcome.code, outcome.err, outcome.out
+    ))
+}
+
+/// Reads one request to its end and answers what its path asks for.
+fn answer(mut stream: TcpStream, cases: &[Case]) {
+    let Some(path) = read_request(&mut stream) else {
+        return;
+    };
+    let Some(case) = path
+        .trim_matches('/')
+        .parse::<usize>()
+        .ok()
+        .and_then(|index| cases.get(index))
+    else {
+        return;
+    };
+    // Who asked may be gone.
+    let _ = match &case.answer {
+        Answer::Raw(bytes) => stream.write_all(bytes),
+        Answer::Http {
+            status,
+            content_type,
+            body,
+        } => write!(
+            stream,
+            "HTTP/1.1 {status} Odd\r\ncontent-type: {content_type}\r\nlocation: /PLANTED-elsewhere\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        ),
+    };
+}
+
+/// The path of a request whose body has been read.
+pub(crate) fn read_request(stream: &mut TcpStream) -> Option<String> {
+    let mut bytes = Vec::new();
+    let mut part = [0; 4096];
+    loop {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head.lines().find_map(|line| {
+                let (name, value) = line.split_once(':')?;
+                name.eq_ignore_ascii_case("content-length")
+                    .then(|| value.trim().parse::<usize>().ok())?
+            });
+            if body.len() >= length.unwrap_or(0) {
+                return head.split(' ').nth(1).map(str::to_owned);
+            }
+        }
+        match stream.read(&mut part) {
+            Ok(0) | Err(_) => return None,
+            Ok(read) => bytes.extend_from_slice(&part[..read]),
+        }
+    }
+}
