@@ -232,7 +232,7 @@ fn tried(world: &World, port: u16, index: usize, case: &Case) -> Result<(), Stri
         return Ok(());
     }
     let what = match &case.answer {
-        Answer::Http { status, body, .. } => format!("{status} {:.80}", body),
+        Answer::Http { status, body, .. } => format!("{status} {body:.80}"),
         Answer::Raw(bytes) => String::from_utf8_lossy(bytes).into_owned(),
     };
     Err(format!(

@@ -401,7 +401,7 @@ fn bad_input_is_told_before_anything_is_sent() {
         format!(
             "login {base} --authorize-url https://a.invalid/a --redirect-uri http://example.com/c"
         ),
-        format!("tokens delete --output json"),
+        "tokens delete --output json".to_owned(),
     ] {
         let refused = world.run(&arguments).failed(2);
         assert_eq!(refused.error()["kind"], "usage", "{arguments}");

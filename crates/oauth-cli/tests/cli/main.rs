@@ -1,5 +1,11 @@
 //! The built program against emulators and servers in processes of their own.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+
 mod answers;
 mod commands;
 mod login;
