@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use oauth_server::{AuthorizationServer, AuthorizationServerBuilder, BuildError, RfcApplication};
+use oauth_server::{
+    AuthorizationServer, AuthorizationServerBuilder, BuildError, RfcApplication,
+    pages::PageSettings,
+};
 use serde_json::{Map, Value, json};
 use tokio::{net::TcpListener, sync::oneshot};
 
@@ -131,7 +134,7 @@ fn metadata_url(issuer: &str) -> String {
 
 /// What the demo and a file have in common.
 fn builder(issuer: &str) -> AuthorizationServerBuilder {
-    AuthorizationServer::builder(issuer).verification_uri(format!("{issuer}/device"))
+    AuthorizationServer::builder(issuer).pages(PageSettings::new())
 }
 
 fn set_up(error: BuildError) -> Failure {
