@@ -46,6 +46,9 @@ impl Context {
         for secret in [&own.client_secret, &own.password] {
             run.secrets.add(secret.expose_secret());
         }
+        for public in [&own.redirect_uri, &own.client_id] {
+            run.secrets.public(public);
+        }
         Self {
             target,
             clock: ManualClock::at(now),

@@ -38,7 +38,13 @@ const PREFIX: usize = 6;
 /// The secrets that were seen in a run: those of the targets' credentials, and those that went
 /// over a wire the suite could see. Clones share them; none is ever printed.
 #[derive(Clone, Default)]
-pub struct Secrets(Arc<Mutex<BTreeSet<String>>>);
+pub struct Secrets(Arc<Mutex<Kept>>);
+
+#[derive(Default)]
+struct Kept {
+    secrets: BTreeSet<String>,
+    public: BTreeSet<String>,
+}
 
 tokio::task_local! {
     /// Those of the run that a case belongs to.
@@ -75,8 +81,13 @@ impl Secrets {
     /// Adds one. What the catalogue itself says is none, nor is anything under eight characters.
     pub fn add(&self, secret: &str) {
         if secret.len() >= SHORTEST && !crate::catalogue::TEXT.contains(secret) {
-            self.lock().insert(secret.to_owned());
+            self.lock().secrets.insert(secret.to_owned());
         }
+    }
+
+    /// Says that this is none, wherever it is sent: rows put a redirect URI where a code belongs.
+    pub fn public(&self, text: &str) {
+        self.lock().public.insert(text.to_owned());
     }
 
     /// Adds those in the body of a request or an answer: a JSON object or a form.
@@ -115,7 +126,8 @@ impl Secrets {
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.lock().len()
+        let kept = self.lock();
+        kept.secrets.difference(&kept.public).count()
     }
 
     /// Whether there is none.
@@ -129,7 +141,10 @@ impl Secrets {
     /// the secret.
     #[must_use]
     pub fn find(&self, text: &str) -> Vec<Leak> {
-        let secrets = self.lock().clone();
+        let secrets: Vec<String> = {
+            let kept = self.lock();
+            kept.secrets.difference(&kept.public).cloned().collect()
+        };
         let mut forms: HashMap<Vec<u8>, Vec<(Form, Vec<u8>)>> = HashMap::new();
         for (form, bytes) in secrets.iter().flat_map(|secret| forms_of(secret)) {
             if let Some(prefix) = bytes.get(..PREFIX) {
@@ -180,7 +195,7 @@ impl Secrets {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeSet<String>> {
+    fn lock(&self) -> MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -224,7 +239,7 @@ impl fmt::Display for Leak {
 fn forms_of(secret: &str) -> Vec<(Form, Vec<u8>)> {
     let mut forms = vec![(Form::Plain, secret.as_bytes().to_vec())];
     let json = Value::from(secret).to_string();
-    forms.push((Form::Plain, json[1..json.len() - 1].as_bytes().to_vec()));
+    forms.push((Form::Plain, json.as_bytes()[1..json.len() - 1].to_vec()));
     let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
     forms.push((Form::Hex, hex.into_bytes()));
     let every: String = secret.bytes().map(|byte| format!("%{byte:02x}")).collect();

@@ -161,6 +161,10 @@ impl Setting {
     }
 
     /// Looks until there is something to see.
+    #[expect(
+        clippy::future_not_send,
+        reason = "it is awaited where it is made, on the test's own thread"
+    )]
     pub(crate) async fn until<T>(&self, look: impl AsyncFn() -> Option<T>) -> T {
         in_time(async {
             loop {

@@ -50,7 +50,7 @@ impl Live {
     }
 }
 
-type Lookup<'a> = dyn Fn(&str) -> Option<String> + 'a;
+type Lookup<'a> = dyn Fn(&str) -> Option<String> + Sync + 'a;
 
 /// Runs the subset, prints a line for each check; the exit code is 2 when a variable is missing.
 pub(crate) fn run(live: Live) -> ExitCode {

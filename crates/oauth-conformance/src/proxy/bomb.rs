@@ -29,7 +29,7 @@ struct Bits(Vec<u8>, u32);
 impl Bits {
     fn push(&mut self, code: u32, length: u32) {
         for shift in (0..length).rev() {
-            if self.1 % 8 == 0 {
+            if self.1.is_multiple_of(8) {
                 self.0.push(0);
                 self.1 = 0;
             }

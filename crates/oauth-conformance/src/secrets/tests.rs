@@ -70,6 +70,8 @@ fn nothing_is_found_where_nothing_is() {
     assert!(found("").is_empty());
     assert!(found(&PLANTED[..PLANTED.len() - 1]).is_empty());
     let secrets = Secrets::default();
+    secrets.add("https://id.example.com/callback");
+    secrets.public("https://id.example.com/callback");
     secrets.add("short");
     secrets.add("authorization");
     assert!(secrets.is_empty(), "a word of the catalogue is no secret");

@@ -144,7 +144,7 @@ async fn redis(rounds: Rounds, rows: usize) {
                 server
                     .command(&["CONFIG", "SET", "appendfsync", when])
                     .unwrap(),
-            )
+            );
         };
         let filler: Arc<dyn TokenStore> = Arc::new(Plaintext::new(connect("many").await.unwrap()));
         let fill = async |ids| {
