@@ -223,16 +223,6 @@ async fn moov(checks: &mut Checks, get: &Lookup<'_>) -> Result<(), String> {
             Ok(*token.scopes() == scopes),
         );
     }
-    let other = client
-        .client_credentials(Scopes::new(["/no-such-thing.read"]).map_err(text)?)
-        .await;
-    checks.add(
-        "a scope that is none is refused in words",
-        match other.map_err(Error::from) {
-            Err(error) if error.oauth_error().is_some() => Ok(!error.is_transient()),
-            other => other.map(|_| false).map_err(text),
-        },
-    );
     Ok(())
 }
 
