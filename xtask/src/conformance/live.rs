@@ -12,7 +12,7 @@ use std::{
 
 use oauth_conformance::Secrets;
 use oauth_core::{
-    AccessToken, Error, ErrorCode, Recovery, Scopes, Token,
+    AccessToken, ErrorCode, Recovery, Scopes, Token,
     grant::ClientCredentials,
     secrecy::{ExposeSecret, SecretString},
 };
