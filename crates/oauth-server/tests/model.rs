@@ -61,7 +61,7 @@ fn event() -> impl Strategy<Value = Event> {
         6 => Just(5_u64),
         4 => Just(10),
         2 => Just(60),
-        1 => Just(300),
+        4 => Just(300),
         1 => Just(1200),
     ];
     prop_oneof![

@@ -6,8 +6,8 @@ use crate::{Event, Redeemer};
 /// Lifetimes in seconds; [`System`] builds its server with them.
 pub(crate) const CODE: u64 = 60;
 pub(crate) const ACCESS: u64 = 300;
-pub(crate) const IDLE: u64 = 1200;
-pub(crate) const GRANT: u64 = 1800;
+pub(crate) const IDLE: u64 = 600;
+pub(crate) const GRANT: u64 = 900;
 /// How long a code is remembered past its end; then the server may or may not know it.
 const REMEMBERED: u64 = 600;
 
