@@ -24,12 +24,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod cipher;
 mod keys;
 
-use chacha20poly1305::{
-    KeyInit, XChaCha20Poly1305, XNonce,
-    aead::{AeadInOut, Buffer},
-};
 use oauth_core::store::{Owner, Record, StoreError, StoreErrorKind};
 use secrecy::ExposeSecret;
 use zeroize::Zeroizing;
@@ -56,7 +53,7 @@ pub struct Rotated {
 
 /// How what is sealed is laid out: this byte, the nonce, the sealed record with its tag.
 const FORMAT: u8 = 1;
-const NONCE: usize = 24;
+const NONCE: usize = cipher::NONCE;
 
 impl<B: Backend> Encrypted<B> {
     /// Keeps records in `backend`, sealed.
@@ -133,23 +130,24 @@ impl Keys {
                 "there is no randomness to seal a record with; nothing was written",
             )
         })?;
-        let mut bytes = Vec::with_capacity(1 + NONCE + clear.bytes.len() + 16);
+        let mut bytes = Vec::with_capacity(1 + NONCE + clear.bytes.len() + cipher::TAG);
         bytes.push(FORMAT);
         bytes.extend_from_slice(&nonce);
         bytes.extend_from_slice(&clear.bytes);
         let mut bytes = Zeroizing::new(bytes);
-        let tag = cipher(key)
-            .encrypt_inout_detached(
-                &XNonce::from(nonce),
-                &associated(owner, key.id()),
-                (&mut bytes[1 + NONCE..]).into(),
+        let data = associated(owner, key.id());
+        let tag = cipher::seal(
+            key.secret().expose_secret(),
+            &nonce,
+            &data,
+            &mut bytes[1 + NONCE..],
+        );
+        let tag = tag.ok_or_else(|| {
+            StoreError::new(
+                StoreErrorKind::Configuration,
+                "the record is too long to be sealed",
             )
-            .map_err(|_| {
-                StoreError::new(
-                    StoreErrorKind::Configuration,
-                    "the record is too long to be sealed",
-                )
-            })?;
+        })?;
         bytes.extend_from_slice(&tag);
         Ok(Sealed {
             bytes,
@@ -185,22 +183,15 @@ impl Keys {
         }
         let (nonce, rest) = rest.split_first_chunk::<NONCE>().ok_or_else(damaged)?;
         let mut bytes = Zeroizing::new(rest.to_vec());
-        let opened = cipher(key).decrypt_in_place(
-            &XNonce::from(*nonce),
-            &associated(owner, id),
-            &mut *bytes as &mut dyn Buffer,
-        );
-        opened.map_err(|_| damaged())?;
+        let data = associated(owner, id);
+        let length = cipher::open(key.secret().expose_secret(), nonce, &data, &mut bytes);
+        bytes.truncate(length.ok_or_else(damaged)?);
         Ok(Sealed {
             bytes,
             key_id: None,
             ..sealed
         })
     }
-}
-
-fn cipher(key: &Key) -> XChaCha20Poly1305 {
-    XChaCha20Poly1305::new(key.secret().expose_secret().into())
 }
 
 /// What is sealed along: each part with its length, so that no two owners are written alike.

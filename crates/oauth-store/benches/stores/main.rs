@@ -105,7 +105,11 @@ async fn postgres(rounds: Rounds, rows: usize) {
                 WHERE relkind = 'r' AND relnamespace = 'many'::regnamespace";
             server.sql(tables).unwrap().parse().unwrap()
         };
-        let settle = || drop(server.sql("VACUUM ANALYZE; CHECKPOINT").unwrap());
+        let settle = || {
+            for statement in ["VACUUM ANALYZE", "CHECKPOINT"] {
+                server.sql(statement).unwrap();
+            }
+        };
         // What the URL says counts: nobody waits for the disk while it is filled.
         let unsynced = format!("{}%20-csynchronous_commit%3Doff", url("many"));
         let filler: Arc<dyn TokenStore> =
