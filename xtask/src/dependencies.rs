@@ -12,6 +12,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("oauth-store", &["oauth-core"]),
     ("oauth-emulators", &["oauth-server"]),
     ("oauth-conformance", &["oauth-core"]),
+    ("example-provider", &["oauth-core"]),
     (
         "oauth-cli",
         &[
@@ -62,8 +63,15 @@ pub(crate) fn check() -> Result<(), String> {
     Ok(())
 }
 
-/// Every example of the workspace: package and name.
-pub(crate) fn examples() -> Result<Vec<(String, String)>, String> {
+/// An example of a crate, and the features that it asks for.
+pub(crate) struct Example {
+    pub(crate) package: String,
+    pub(crate) name: String,
+    pub(crate) features: String,
+}
+
+/// Every example of the workspace.
+pub(crate) fn examples() -> Result<Vec<Example>, String> {
     let mut examples = Vec::new();
     for package in packages()? {
         let targets = package["targets"].as_array().cloned().unwrap_or_default();
@@ -71,7 +79,13 @@ pub(crate) fn examples() -> Result<Vec<(String, String)>, String> {
             .iter()
             .filter(|target| target["kind"][0] == "example")
         {
-            examples.push((text(&package["name"]), text(&target["name"])));
+            let features = target["required-features"].as_array();
+            let features = features.into_iter().flatten().map(text);
+            examples.push(Example {
+                package: text(&package["name"]),
+                name: text(&target["name"]),
+                features: features.collect::<Vec<_>>().join(","),
+            });
         }
     }
     Ok(examples)

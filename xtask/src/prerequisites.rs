@@ -4,7 +4,15 @@
 use std::{env, fs, path::Path, process::Command};
 
 /// A program, and the Debian package that has it.
-const NEEDED: &[(&str, &str)] = &[("redis-server", "redis-server"), ("initdb", "postgresql")];
+const NEEDED: &[(&str, &str)] = &[
+    ("redis-server", "redis-server"),
+    ("initdb", "postgresql"),
+    ("chromium", "chromium"),
+    ("chromedriver", "chromium-driver"),
+    ("node", "nodejs"),
+    ("npm", "npm"),
+    ("python3", "python3-venv"),
+];
 
 pub(crate) fn check() -> Result<(), String> {
     let missing = missing();

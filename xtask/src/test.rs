@@ -31,12 +31,6 @@ const STEPS: &[Step] = &[
     }),
     ("features", |_| features()),
     ("servers and tools", |_| prerequisites::check()),
-    ("tests", |_| cargo(&["test", "--workspace", "--quiet"])),
-    ("model", |_| model()),
-    ("documentation", |_| documentation()),
-    ("examples", |_| examples()),
-    ("features", |_| features()),
-    ("servers and tools", |_| prerequisites::check()),
     ("tests", tests),
     ("model", |_| model()),
     ("documentation", |_| documentation()),
@@ -103,50 +97,34 @@ fn model() -> Result<(), String> {
     execute(test)
 }
 
-/// The core and each provider with each TLS alone, and without an HTTP client. The operating
-/// system's TLS needs its headers, which a bare machine lacks: it is checked where they are.
+/// Each feature by itself; the core and each provider with each TLS, and without an HTTP client.
+/// The operating system's TLS needs its headers, which a bare machine lacks: it is checked where
+/// they are.
 fn features() -> Result<(), String> {
     let native = Command::new("pkg-config")
         .args(["--exists", "openssl"])
         .status();
     let native = cfg!(not(target_os = "linux")) || native.is_ok_and(|status| status.success());
-    for feature in ["password", "openid", "jwt-assertion", "dpop"] {
-        cargo(&[
-            "check",
-            "--quiet",
-            "--package",
+    let alone = [
+        (
             "oauth-core",
-            "--no-default-features",
-            "--features",
-            feature,
-        ])?;
-    }
-    cargo(&[
-        "check",
-        "--quiet",
-        "--package",
-        "oauth-store",
-        "--no-default-features",
-    ])?;
-    for feature in ["sqlite", "postgres", "redis", "encryption"] {
-        cargo(&[
-            "check",
-            "--quiet",
-            "--package",
+            &["password", "openid", "jwt-assertion", "dpop"][..],
+        ),
+        (
             "oauth-store",
-            "--no-default-features",
-            "--features",
-            feature,
-        ])?;
+            &["sqlite", "postgres", "redis", "encryption"],
+        ),
+        ("oauth-server", &["jwt", "pages", "sqlite", "postgres"]),
+        ("oauth-conformance", &[]),
+    ];
+    for (package, features) in alone {
+        check(package, None)?;
+        for feature in features {
+            check(package, Some(feature))?;
+        }
     }
     for package in ["oauth-core", "twitch", "moov", "ministry-platform"] {
-        cargo(&[
-            "check",
-            "--quiet",
-            "--package",
-            package,
-            "--no-default-features",
-        ])?;
+        check(package, None)?;
         for tls in ["rustls", "rustls-ring", "native-tls"] {
             if tls == "native-tls" && !native {
                 println!(
@@ -154,18 +132,19 @@ fn features() -> Result<(), String> {
                 );
                 continue;
             }
-            cargo(&[
-                "check",
-                "--quiet",
-                "--package",
-                package,
-                "--no-default-features",
-                "--features",
-                tls,
-            ])?;
+            check(package, Some(tls))?;
         }
     }
     Ok(())
+}
+
+fn check(package: &str, feature: Option<&str>) -> Result<(), String> {
+    let mut check = command(&["check", "--quiet", "--no-default-features"]);
+    check.args(["--package", package]);
+    if let Some(feature) = feature {
+        check.args(["--features", feature]);
+    }
+    execute(check)
 }
 
 fn documentation() -> Result<(), String> {
@@ -176,16 +155,13 @@ fn documentation() -> Result<(), String> {
 
 /// Every example of every crate, each against its own emulator; each ends by itself.
 fn examples() -> Result<(), String> {
-    for (package, example) in dependencies::examples()? {
-        println!("{package} {example}");
-        cargo(&[
-            "run",
-            "--quiet",
-            "--package",
-            &package,
-            "--example",
-            &example,
-        ])?;
+    for example in dependencies::examples()? {
+        println!("{} {}", example.package, example.name);
+        let mut run = command(&["run", "--quiet"]);
+        run.args(["--package", &example.package])
+            .args(["--example", &example.name])
+            .args(["--features", &example.features]);
+        execute(run)?;
     }
     Ok(())
 }
