@@ -97,7 +97,7 @@ fn model() -> Result<(), String> {
     execute(test)
 }
 
-/// Each feature by itself; the core and each provider with each TLS, and without an HTTP client.
+/// Each feature by itself, free of warnings; the core and each provider with each TLS, and without an HTTP client.
 /// The operating system's TLS needs its headers, which a bare machine lacks: it is checked where
 /// they are.
 fn features() -> Result<(), String> {
@@ -139,11 +139,11 @@ fn features() -> Result<(), String> {
 }
 
 fn check(package: &str, feature: Option<&str>) -> Result<(), String> {
-    let mut check = command(&["check", "--quiet", "--no-default-features"]);
-    check.args(["--package", package]);
-    if let Some(feature) = feature {
-        check.args(["--features", feature]);
-    }
+    let mut check = command(&["clippy", "--quiet", "--no-default-features"]);
+    check
+        .args(["--package", package])
+        .args(["--features", feature.unwrap_or_default()])
+        .args(["--", "--deny", "warnings"]);
     execute(check)
 }
 

@@ -36,6 +36,7 @@ pub(crate) fn roots(pem: Option<&[u8]>) -> Result<rustls::RootCertStore, StoreEr
 }
 
 /// There is nobody to trust.
+#[cfg(feature = "postgres")]
 pub(crate) fn no_certificates() -> StoreError {
     StoreError::new(
         StoreErrorKind::Configuration,

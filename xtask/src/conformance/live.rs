@@ -222,6 +222,9 @@ async fn moov(checks: &mut Checks, get: &Lookup<'_>) -> Result<(), String> {
             "it has the scopes that were asked for",
             Ok(*token.scopes() == scopes),
         );
+        let end = ::moov::RevokeAccessToken::access_token(token.access_token());
+        let ended = client.revoke_access_token(end).await;
+        checks.add("it is revoked", ended.map(|()| true).map_err(text));
     }
     Ok(())
 }
