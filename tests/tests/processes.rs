@@ -148,10 +148,11 @@ async fn a_late_save_is_refused(world: &World) {
     let its_own = late.answer().await.unwrap();
     let said = late.kill().await;
     assert!(said.contains(&"refused Fenced".to_owned()), "{said:?}");
-    // Both were granted; what is stored is one of them, and can be used.
+    // Both were granted; the later one is stored, can be used, and is what both hand out.
     assert!(world.is_good(&stored).await);
-    assert!(world.is_good(&world.stored().await).await);
-    assert_ne!(token, its_own);
+    assert_eq!(world.stored().await, stored);
+    assert_eq!(world.stored_access().await, token);
+    assert_eq!(its_own, token);
 }
 
 /// How often a process is killed: `OAUTH_TEST_KILLS`, or 50 times.

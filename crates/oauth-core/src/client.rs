@@ -95,6 +95,18 @@ impl Client {
         &*self.0.provider
     }
 
+    /// What one request may take.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.0.limits
+    }
+
+    /// What is tried again.
+    #[must_use]
+    pub fn retry_policy(&self) -> &RetryPolicy {
+        &self.0.retry
+    }
+
     /// The client's id.
     #[must_use]
     pub fn client_id(&self) -> &str {

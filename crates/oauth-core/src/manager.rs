@@ -61,6 +61,7 @@ mod source;
 mod sync;
 mod table;
 mod timeline;
+mod turn;
 mod unsaved;
 mod update;
 

@@ -118,6 +118,12 @@ impl RetryPolicy {
         self
     }
 
+    /// The policy with a limit of `elapsed`, unless it has a shorter one.
+    pub(crate) fn within(self, elapsed: Duration) -> Self {
+        let max_elapsed = self.max_elapsed.min(elapsed);
+        self.with_max_elapsed(max_elapsed)
+    }
+
     /// Sets which statuses are tried again.
     #[must_use]
     pub fn with_statuses(mut self, statuses: impl IntoIterator<Item = u16>) -> Self {

@@ -31,5 +31,7 @@ mod rules;
 mod stateful;
 #[path = "manager/store_down.rs"]
 mod store_down;
+#[path = "manager/turns.rs"]
+mod turns;
 #[path = "manager/upkeep.rs"]
 mod upkeep;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use oauth_core::{
-    Client, GenericProvider, ReqwestTransport, ServerMetadata, Token, grant,
+    Client, GenericProvider, ReqwestTransport, ServerMetadata, Token, TokenSet, grant,
     manager::TokenManager,
     random::OsRandom,
     secrecy::{ExposeSecret, SecretString},
@@ -108,12 +108,22 @@ impl World {
 
     /// The refresh token that is stored, read as a process that starts now would.
     pub(crate) async fn stored(&self) -> String {
+        let token = self.stored_token().await;
+        token.refresh_token().unwrap().expose_secret().to_owned()
+    }
+
+    /// The access token that is stored.
+    pub(crate) async fn stored_access(&self) -> String {
+        let token = self.stored_token().await;
+        token.access_token().expose_secret().to_owned()
+    }
+
+    async fn stored_token(&self) -> TokenSet {
         let store = self.store().await;
         let owners = store.owners(None, 10).await.unwrap();
         assert_eq!(owners.len(), 1, "{owners:?}");
         let stored = store.load(&owners[0]).await.unwrap().unwrap();
-        let token = &stored.record.tokens()[0].token;
-        token.refresh_token().unwrap().expose_secret().to_owned()
+        stored.record.tokens()[0].token.clone()
     }
 
     /// Waits until nothing is left of processes that were killed.

@@ -289,6 +289,10 @@ impl TokenManager {
         let _memory = shared.memory.lock().unwrap_or_else(PoisonError::into_inner);
         let flying = shared.store.is_none() && shared.flights.clear(|flight| flight.owner == key);
         shared.failures.forget_owner(&key);
+        // What is not stored yet is nowhere else.
+        if shared.unsaved.contains(&key) {
+            return true;
+        }
         let had = shared.table.remove(&key);
         shared.cool(&key);
         flying || had
@@ -303,7 +307,9 @@ impl TokenManager {
         }
         shared.failures.clear();
         shared.introspections.answers.clear();
-        shared.table.clear();
+        // What is not stored yet is nowhere else.
+        let is_unsaved = |key: &Key, _| shared.unsaved.contains(key);
+        shared.table.retain_owners(is_unsaved);
         shared.cool_all();
     }
 

@@ -77,8 +77,9 @@ impl RefreshPolicy {
         self
     }
 
-    /// Sets for how long this process may keep others from refreshing: longer than the client's
-    /// time limit of a request. After a crash the others wait as long.
+    /// Sets for how long this process may keep others from refreshing: 45 s, if not set. It should
+    /// be longer than the client's [time limit](crate::Limits::total) of a request; what is beyond
+    /// that is left for tries after the first. After a crash the others wait as long.
     #[must_use]
     pub fn with_lease(mut self, lease: Duration) -> Self {
         self.lease = lease;

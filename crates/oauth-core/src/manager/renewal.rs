@@ -8,9 +8,10 @@ use super::{
     kept::Kept,
     registration::Registration,
     shared::{FlightKey, Landing, Shared},
-    source::exchange,
+    source::exchange_within,
+    turn::{Right, Turn},
     unsaved::Outcome,
-    update::Update,
+    update::{Update, seconds},
 };
 use crate::{
     AccessToken, Capability, Error, RefreshToken, Scopes, Token, TokenSet, grant,
@@ -18,9 +19,9 @@ use crate::{
 };
 
 pub(crate) struct Flight {
-    shared: Arc<Shared>,
-    registration: Arc<Registration>,
-    key: FlightKey,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) registration: Arc<Registration>,
+    pub(crate) key: FlightKey,
     pilot: Pilot<FlightKey, Landing>,
     /// The token that is to be replaced although it looks valid.
     replaces: Option<AccessToken>,
@@ -36,7 +37,7 @@ pub(crate) struct Known {
 }
 
 /// How a token can be had.
-enum Plan {
+pub(crate) enum Plan {
     Adopt(Issued),
     Refresh {
         base: TokenRequest,
@@ -125,33 +126,27 @@ impl Flight {
         }
         for _ in 0..ATTEMPTS {
             let known = self.shared.known(&self.registration, &self.key.owner).await;
-            let attempt = match self.plan(&known) {
-                Plan::Adopt(_) => self.adopt().await,
-                Plan::Refresh { .. } => self.in_turn(TokenRequest::any(), "refresh").await?,
-                Plan::Ask => self.in_turn(self.key.request.clone(), "ask").await?,
+            let attempt = match self.turn(&self.plan(&known)) {
+                None => self.adopt().await,
+                Some(turn) => self.in_turn(&turn).await?,
             };
             if let Attempt::Done(kept) = attempt {
                 return Ok(kept);
             }
         }
-        Err(Error::reauthorization_needed(
+        Err(Error::server(
             "the token kept changing while it was renewed; ask again",
         ))
     }
 
     /// Alone in this process and, with a store, among all that share it.
-    async fn in_turn(&self, request: TokenRequest, purpose: &str) -> Result<Attempt, Error> {
-        let name = FlightKey {
-            owner: self.key.owner.clone(),
-            request,
+    async fn in_turn(&self, turn: &Turn) -> Result<Attempt, Error> {
+        let _turn = self.shared.turns.lock(turn).await;
+        let Some(mut right) = self.right(turn).await? else {
+            return Ok(Attempt::Again);
         };
-        let _turn = self.shared.turns.lock(&name).await;
-        let lease = match self.lease(&name, purpose).await? {
-            Leased::Ours(lease) => lease,
-            Leased::Changed => return Ok(Attempt::Again),
-        };
-        let result = self.act(lease.as_ref()).await;
-        if let Some(lease) = lease {
+        let result = self.act(turn, &mut right).await;
+        if let Some(lease) = right.lease {
             // Until an answer of the server's has said whether the refresh token is still good, the
             // next one has to know that a process died.
             let unsettled = matches!(&result, Err(error) if !error.needs_reauthorization());
@@ -162,18 +157,21 @@ impl Flight {
     }
 
     /// Looks again, now that nobody else acts, and does what is to be done.
-    async fn act(&self, lease: Option<&Lease>) -> Result<Attempt, Error> {
+    async fn act(&self, turn: &Turn, right: &mut Right<'_>) -> Result<Attempt, Error> {
         let known = self.shared.known(&self.registration, &self.key.owner).await;
-        match self.plan(&known) {
-            Plan::Adopt(_) => Ok(self.adopt().await),
-            Plan::Refresh { base, token, spent } => {
-                self.refresh(known, lease, base, &token, spent).await
+        let plan = self.plan(&known);
+        match (self.turn(&plan), plan) {
+            // What is to be done now is another's turn.
+            (Some(now), _) if now != *turn => Ok(Attempt::Again),
+            (_, Plan::Adopt(_)) => Ok(self.adopt().await),
+            (_, Plan::Refresh { base, token, spent }) => {
+                self.refresh(known, right, base, &token, spent).await
             }
-            Plan::Ask => self.ask(known, lease).await,
+            (_, Plan::Ask) => self.ask(known, right).await,
         }
     }
 
-    fn plan(&self, known: &Known) -> Plan {
+    pub(crate) fn plan(&self, known: &Known) -> Plan {
         let wall = self.shared.clock.now();
         let request = &self.key.request;
         let record = &known.record;
@@ -280,7 +278,7 @@ impl Flight {
     async fn refresh(
         &self,
         known: Known,
-        lease: Option<&Lease>,
+        right: &mut Right<'_>,
         base: TokenRequest,
         token: &TokenSet,
         spent: RefreshToken,
@@ -300,9 +298,16 @@ impl Flight {
             grant = grant.with_scopes(scopes.clone());
         }
         let client = self.registration.client();
-        let permit = self.shared.permits.acquire().await;
-        let answer = exchange(client, &grant, &self.key.request).await;
-        drop(permit);
+        // Nothing may reach the server after the lease has run out: somebody else may have spent
+        // the refresh token by then.
+        let retry = match self.spare(right) {
+            Some(Duration::ZERO) => return Ok(Attempt::Again),
+            Some(spare) => client.retry_policy().clone().within(spare),
+            None => client.retry_policy().clone(),
+        };
+        let answer = exchange_within(client, &grant, &self.key.request, retry).await;
+        right.permit = None;
+        let lease = right.lease.as_ref();
         let before = token.access_token().clone();
         match answer {
             Ok(token) => {
@@ -362,7 +367,10 @@ impl Flight {
             Outcome::Superseded => Ok(Attempt::Again),
             _ => {
                 // A client can ask anew by itself; a user has to come back.
-                if let Some(token) = self.first().await? {
+                let permit = self.shared.permits.acquire().await;
+                let first = self.first().await;
+                drop(permit);
+                if let Some(token) = first? {
                     return Ok(self.granted(Known::default(), None, token).await);
                 }
                 self.shared.tell(&Event::ReauthorizationRequired {
@@ -374,9 +382,11 @@ impl Flight {
         }
     }
 
-    async fn ask(&self, known: Known, lease: Option<&Lease>) -> Result<Attempt, Error> {
-        match self.first().await? {
-            Some(token) => Ok(self.granted(known, lease, token).await),
+    async fn ask(&self, known: Known, right: &mut Right<'_>) -> Result<Attempt, Error> {
+        let first = self.first().await;
+        right.permit = None;
+        match first? {
+            Some(token) => Ok(self.granted(known, right.lease.as_ref(), token).await),
             // What is in the store is not known: that is no reason to send a user to log in.
             None => Err(match known.failure {
                 Some(failure) => Error::store(failure),
@@ -390,10 +400,9 @@ impl Flight {
         }
     }
 
-    /// A token from the source.
+    /// A token from the source, by whoever has a permit.
     async fn first(&self) -> Result<Option<TokenSet>, Error> {
         let (registration, key) = (&self.registration, &self.key);
-        let _permit = self.shared.permits.acquire().await;
         let source = registration.source();
         source
             .token(registration.client(), &key.owner.subject, &key.request)
@@ -476,89 +485,13 @@ impl Flight {
         });
     }
 
-    fn owner(&self) -> crate::store::Owner {
+    pub(crate) fn owner(&self) -> crate::store::Owner {
         self.registration.owner(&self.key.owner.subject)
     }
-
-    /// Waits until the lease is ours, or until whoever has it has changed the record.
-    async fn lease(&self, name: &FlightKey, purpose: &str) -> Result<Leased, Error> {
-        let Some(store) = &self.shared.store else {
-            return Ok(Leased::Ours(None));
-        };
-        let name = lease_name(&self.owner(), &name.request, purpose);
-        let ttl = self.shared.policy.lease();
-        let mut wait = Duration::from_millis(10);
-        let mut waited = Duration::ZERO;
-        loop {
-            match store.lease(&name, ttl).await {
-                Ok(Some(lease)) => return Ok(Leased::Ours(Some(lease))),
-                Ok(None) => {}
-                // Without the store nobody can be kept out; a save will tell.
-                Err(error) => {
-                    tracing::warn!(%error, "the token store gives no lease");
-                    return Ok(Leased::Ours(None));
-                }
-            }
-            if waited > ttl.saturating_mul(2) {
-                return Err(Error::store(StoreError::new(
-                    crate::store::StoreErrorKind::Unavailable,
-                    "another process has kept the lease for longer than it may; try again",
-                )));
-            }
-            let pause = wait.mul_f64(0.5 + self.shared.fraction() / 2.0);
-            self.shared.clock.sleep(pause).await;
-            waited = waited.saturating_add(pause);
-            wait = wait.saturating_mul(2).min(Duration::from_millis(250));
-            let known = self.shared.known(&self.registration, &self.key.owner).await;
-            if matches!(self.plan(&known), Plan::Adopt(_)) {
-                return Ok(Leased::Changed);
-            }
-        }
-    }
-}
-
-enum Leased {
-    /// Ours; none when there is no store, or none that answers.
-    Ours(Option<Lease>),
-    /// Somebody else had it, and has brought what this flight is for.
-    Changed,
 }
 
 /// Whether `asked` is part of what was granted; what that is may not be known.
 fn within(asked: &Scopes, have: &Issued) -> bool {
     let granted = have.token.scopes();
     granted.is_empty() || asked.is_subset(granted)
-}
-
-/// A name of fixed length that says nothing of the owner.
-fn lease_name(owner: &crate::store::Owner, request: &TokenRequest, purpose: &str) -> String {
-    let mut hash = hmac_sha256::Hash::new();
-    let mut add = |part: &str| {
-        hash.update((part.len() as u64).to_le_bytes());
-        hash.update(part);
-    };
-    add(owner.issuer());
-    add(owner.client_id());
-    add(owner.subject().user_id().map_or("client", |_| "user"));
-    add(owner.subject().user_id().unwrap_or_default());
-    match request.requested_scopes() {
-        Some(scopes) => add(&format!("scopes {scopes}")),
-        None => add("any"),
-    }
-    for (name, value) in request.params() {
-        add(name);
-        add(value);
-    }
-    let digest = hash.finalize();
-    let hex: String = digest[..16]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("{purpose}:{hex}")
-}
-
-fn seconds(time: std::time::SystemTime) -> u64 {
-    time.duration_since(std::time::SystemTime::UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs()
 }

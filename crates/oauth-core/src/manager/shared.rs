@@ -24,6 +24,7 @@ use super::{
     source::TokenSource,
     table::{Key, Table, Wanted},
     timeline::{Moment, Timeline},
+    turn::Turn,
     unsaved::Unsaved,
 };
 use crate::{
@@ -53,7 +54,7 @@ pub(crate) struct Shared {
     pub(crate) flights: Flights<FlightKey, Landing>,
     pub(crate) failures: Failures,
     /// One at a time spends an owner's refresh token, or asks with a client's name for one request.
-    pub(crate) turns: Locks<FlightKey>,
+    pub(crate) turns: Locks<Turn>,
     /// Without a store: held for a change of the memory, from the look at it to the end.
     pub(crate) memory: Mutex<()>,
     /// One at a time writes an owner's record.

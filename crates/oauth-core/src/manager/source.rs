@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 
 use crate::{
-    Capability, Client, Error, TokenSet,
+    Capability, Client, Error, RetryPolicy, TokenSet,
     grant::{ClientCredentials, Grant},
     store::{Subject, TokenRequest},
 };
@@ -87,7 +87,17 @@ pub async fn exchange(
     grant: &dyn Grant,
     request: &TokenRequest,
 ) -> Result<TokenSet, Error> {
-    let mut exchange = client.exchange(grant);
+    exchange_within(client, grant, request, client.retry_policy().clone()).await
+}
+
+/// As [`exchange`], trying again as `retry` says.
+pub(crate) async fn exchange_within(
+    client: &Client,
+    grant: &dyn Grant,
+    request: &TokenRequest,
+    retry: RetryPolicy,
+) -> Result<TokenSet, Error> {
+    let mut exchange = client.exchange(grant).retry(retry);
     for (name, value) in request.params() {
         exchange = exchange.param(name, value);
     }

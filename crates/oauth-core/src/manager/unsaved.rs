@@ -245,20 +245,23 @@ impl Shared {
         lease: Option<&Lease>,
     ) -> Result<Saved, (Record, Option<Version>, Option<StoreError>)> {
         let owner = registration.owner(&key.subject);
-        let mut lease = lease.cloned();
+        let mut lease = lease;
+        let mut too_late = false;
         let mut conflict = None;
         for turn in 0..TRIES {
             if let Some(record) = update.apply(known.record.clone()) {
-                let result = store
-                    .save(&owner, &record, known.version, lease.as_ref())
-                    .await;
+                let result = store.save(&owner, &record, known.version, lease).await;
                 let error = match result {
                     Ok(version) => return Ok(Saved::As(record, version)),
                     Err(error) => error,
                 };
                 match error.kind() {
-                    // We were too slow: wait for whoever acts now, then see what is left to do.
-                    StoreErrorKind::Fenced => lease = self.retake(store, lease).await,
+                    // Somebody else acts now. What they bring is newer than an access token of ours;
+                    // a refresh token of ours is in nobody else's hands, and may be the only one.
+                    StoreErrorKind::Fenced => {
+                        lease = None;
+                        too_late = !update.brings_refresh_token();
+                    }
                     StoreErrorKind::Conflict => {}
                     _ => return Err((known.record, known.version, Some(error))),
                 }
@@ -279,25 +282,11 @@ impl Shared {
                 Ok(None) => Known::default(),
                 Err(error) => return Err((known.record, known.version, Some(error))),
             };
+            if too_late {
+                return Ok(Saved::Not(known));
+            }
         }
         Err((known.record, known.version, conflict))
-    }
-
-    /// The lease again, after somebody else has had it; none when it cannot be had in time, which
-    /// leaves the version to protect the record.
-    async fn retake(&self, store: &dyn TokenStore, lost: Option<Lease>) -> Option<Lease> {
-        let lost = lost?;
-        let ttl = self.policy.lease();
-        let mut waited = Duration::ZERO;
-        while waited < ttl {
-            if let Some(lease) = store.lease(lost.name(), ttl).await.ok()? {
-                return Some(lease);
-            }
-            let pause = Duration::from_millis(100).mul_f64(0.5 + self.fraction() / 2.0);
-            self.clock.sleep(pause).await;
-            waited = waited.saturating_add(pause);
-        }
-        None
     }
 
     fn write_again(self: &Arc<Self>, registration: &Arc<Registration>, key: &Key, writer: Writer) {

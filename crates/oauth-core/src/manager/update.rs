@@ -152,24 +152,38 @@ impl Update {
     /// Whether `record` has what came after it, so that writing it late would bring the old back. A
     /// refresh token that has been replaced since is seen by [`Update::apply`] itself.
     pub(crate) fn is_outdated(&self, record: &Record) -> bool {
-        let (request, token) = match self {
+        let (request, token, before) = match self {
             Self::Granted { request, token } | Self::Replaced { request, token } => {
-                (request, token)
+                (request, token, None)
             }
             Self::Refreshed {
-                spent,
+                before,
                 request,
                 token,
                 ..
-            } if token.refresh_token().is_none_or(|now| now == spent) => (request, token),
+            } if !self.brings_refresh_token() => (request, token, Some(before)),
             _ => return false,
         };
         let newer = |have: &Issued| {
+            let (theirs, ours) = (have.token.issued_at(), token.issued_at());
+            // What is stored is in whole seconds.
+            let meanwhile = before.is_some_and(|before| have.token.access_token() != before)
+                && seconds(theirs) == seconds(ours);
             have.request == *request
                 && have.token.access_token() != token.access_token()
-                && have.token.issued_at() > token.issued_at()
+                && (theirs > ours || meanwhile)
         };
         record.tokens().iter().any(newer)
+    }
+
+    /// Whether it has a refresh token that was in no record before.
+    pub(crate) fn brings_refresh_token(&self) -> bool {
+        match self {
+            Self::Refreshed { spent, token, .. } => {
+                token.refresh_token().is_some_and(|now| now != spent)
+            }
+            _ => self.carries_refresh_token(),
+        }
     }
 
     /// Whether losing it would lose a refresh token that the server has given out.
@@ -203,4 +217,11 @@ fn inherit(token: TokenSet, before: &TokenSet) -> TokenSet {
         }
         _ => token,
     }
+}
+
+/// Since the epoch; what is stored of a time.
+pub(crate) fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs()
 }

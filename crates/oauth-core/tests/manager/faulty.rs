@@ -75,6 +75,11 @@ impl Faulty {
         self.with(|state| state.calls.iter().filter(|have| **have == call).count())
     }
 
+    /// Calls of this kind wait no longer.
+    pub(crate) fn let_go(&self, call: &str) {
+        self.with(|state| state.held.remove(call));
+    }
+
     /// Waits until `count` calls of this kind have come.
     pub(crate) async fn until(&self, call: &str, count: usize) {
         while self.count(call) < count {

@@ -92,6 +92,8 @@ async fn a_connection_cut_in_a_save_is_an_error_and_no_half_record() {
     unavailable(store.save(&owner("before"), &record("a"), None, None).await);
     assert!(store.load(&owner("before")).await.unwrap().is_none());
 
+    // A link that is being made would be what is cut.
+    assert!(store.load(&owner("warm")).await.unwrap().is_some());
     proxy.cut_next(true);
     unavailable(store.save(&owner("after"), &record("a"), None, None).await);
     let stored = store.load(&owner("after")).await.unwrap();
