@@ -1,6 +1,6 @@
 //! Planted secrets, and a server that repeats everything it is sent in every place an answer has:
 //! after every flow of every provider, none of them is in anything that was printed, at any level
-//! of tracing.
+//! of tracing and of the drivers' logs. Nor after records in clear went through every store.
 
 #![allow(
     clippy::unwrap_used,
@@ -20,11 +20,14 @@ use std::{
 
 use axum::{body::to_bytes, extract::Request, response::Response};
 use oauth_core::{
-    AccessToken, Client, Endpoints, GenericProvider, RefreshToken, RetryPolicy, grant,
+    AccessToken, Client, Endpoints, GenericProvider, RefreshToken, RetryPolicy, TokenSet, grant,
     secrecy::SecretString,
+    store::{Owner, Record, Subject, TokenRequest},
 };
+use oauth_store::Protection;
 use serde_json::json;
-use tracing_subscriber::fmt::MakeWriter;
+use test_servers::{PostgresServer, RedisServer};
+use tracing_subscriber::{fmt::MakeWriter, util::SubscriberInitExt};
 
 const CLIENT_SECRET: &str = "PLANTED-client&secret-1";
 const PASSWORD: &str = "PLANTED-pass word-2";
@@ -366,6 +369,34 @@ async fn ministry_platform(base: &str, printed: &Printed) {
     printed.show(&church);
 }
 
+/// Records in clear, in and out of every store.
+async fn stores(printed: &Printed) {
+    let folder = tempfile::tempdir().unwrap();
+    let (postgres, redis) = (PostgresServer::start(), RedisServer::start());
+    let (postgres, redis) = (postgres.unwrap(), redis.unwrap());
+    let file = format!("sqlite:{}/tokens.db", folder.path().display());
+    let token = TokenSet::new(
+        AccessToken::new(ACCESS_TOKEN).unwrap(),
+        std::time::SystemTime::UNIX_EPOCH,
+    );
+    let token = token.with_refresh_token(Some(RefreshToken::new(REFRESH_TOKEN).unwrap()));
+    let record = Record::new().with(TokenRequest::any(), token);
+    for url in [file, postgres.url(), redis.url()] {
+        let store = oauth_store::open(&url, Protection::Plaintext)
+            .await
+            .unwrap();
+        let owner = Owner::new("https://id.example.com", "id", Subject::user("42"));
+        let lease = store.lease("name", std::time::Duration::from_secs(60));
+        let lease = lease.await.unwrap();
+        let saved = store.save(&owner, &record, None, lease.as_ref()).await;
+        let version = saved.unwrap();
+        printed.result(store.load(&owner).await);
+        printed.result(store.save(&owner, &record, None, None).await);
+        printed.result(store.save(&owner, &record, Some(version), None).await);
+        printed.show(&store);
+    }
+}
+
 /// The forms in which a secret could hide: as it is, percent-encoded, base64, hex, a list of bytes.
 fn disguises(secret: &str) -> Vec<String> {
     use base64::{Engine, prelude::BASE64_STANDARD};
@@ -390,15 +421,15 @@ fn disguises(secret: &str) -> Vec<String> {
     .collect()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn no_planted_secret_is_ever_printed() {
     let printed = Printed::default();
-    let subscriber = tracing_subscriber::fmt()
+    tracing_subscriber::fmt()
         .with_max_level(tracing::Level::TRACE)
         .with_ansi(false)
         .with_writer(printed.clone())
-        .finish();
-    tracing::subscriber::set_global_default(subscriber).unwrap();
+        .finish()
+        .init();
 
     let way = Arc::new(AtomicUsize::new(0));
     let base = mirror(way.clone()).await;
@@ -409,10 +440,15 @@ async fn no_planted_secret_is_ever_printed() {
         moov(&base, &printed).await;
         ministry_platform(&base, &printed).await;
     }
+    stores(&printed).await;
 
     let text = printed.text();
     assert!(text.contains("request failed"), "tracing was not captured");
     assert!(text.contains("invalid_grant"), "errors were not captured");
+    assert!(
+        text.contains("executing statement"),
+        "what the drivers log was not captured"
+    );
     for secret in SECRETS {
         for disguise in disguises(secret) {
             if let Some(at) = text.find(&disguise) {

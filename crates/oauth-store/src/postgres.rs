@@ -20,6 +20,7 @@
 //! tables are made in the first schema of the `search_path`; another schema is one URL parameter:
 //! `options=-csearch_path%3Doauth`.
 
+mod body;
 mod builder;
 mod failure;
 mod schema;
@@ -39,6 +40,7 @@ use tokio_postgres::types::ToSql;
 use zeroize::Zeroizing;
 
 pub use builder::PostgresBuilder;
+use body::Body;
 use statements::{INSERT, LEASE, RELEASE, UPDATE};
 
 use crate::{
@@ -152,7 +154,7 @@ impl Backend for Postgres {
     ) -> Result<Version, StoreError> {
         let name = owner_name::write(owner);
         let id = id(&name);
-        let body = sealed.bytes.as_slice();
+        let body = Body(&sealed.bytes);
         let key_id = sealed.key_id.as_deref();
         let refresh_at = sealed.refresh_at.map(moment::write);
         let dead_at = sealed.dead_at.map(moment::write);
@@ -212,7 +214,7 @@ impl Backend for Postgres {
         let statement = "UPDATE oauth_store_record SET body = $3, key_id = $4 \
             WHERE id = $1 AND version = $2 RETURNING 1";
         let id = id(&owner_name::write(owner));
-        let body = sealed.bytes.as_slice();
+        let body = Body(&sealed.bytes);
         let key_id = sealed.key_id.as_deref();
         let done = self
             .count(statement, &[&id, &number(version.get()), &body, &key_id])

@@ -7,11 +7,23 @@ use async_trait::async_trait;
 use crate::{ContextError, GrantId};
 
 /// A value of a column; there are only these kinds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) enum Value {
     Text(String),
     Int(i64),
     Null,
+}
+
+/// PostgreSQL's driver writes the parameters of every statement into its debug log: hashes of
+/// passwords and what is known of people must not be there.
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => write!(f, "{} bytes", text.len()),
+            Self::Int(number) => number.fmt(f),
+            Self::Null => f.write_str("null"),
+        }
+    }
 }
 
 impl From<&str> for Value {
@@ -81,4 +93,15 @@ pub(super) trait Driver: fmt::Debug + Send + Sync {
     /// Steps that keep others away from this grant, or from all, until the transaction ends. A
     /// database that runs one writing transaction at a time needs none.
     fn lock(&self, grant: Option<&GrantId>) -> Vec<Step>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Value;
+
+    #[test]
+    fn a_text_is_not_shown() {
+        let shown = format!("{:?}", [Value::from("hush"), 7.into(), Value::Null]);
+        assert_eq!(shown, "[4 bytes, 7, null]");
+    }
 }
