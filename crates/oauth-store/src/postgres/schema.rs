@@ -29,6 +29,8 @@ const STEPS: &[&str] = &[
     CREATE INDEX oauth_store_lease_until ON oauth_store_lease (until);",
     "ALTER TABLE oauth_store_record ADD COLUMN key_id text;
     ALTER TABLE oauth_store_lease ADD COLUMN abandoned boolean NOT NULL DEFAULT false;",
+    // What an earlier version takes was taken long ago: it ends as it did.
+    "ALTER TABLE oauth_store_lease ADD COLUMN taken timestamptz NOT NULL DEFAULT '-infinity';",
 ];
 
 /// Whoever migrates holds this lock, which is of the whole database: `oauth-st` in ASCII.

@@ -30,18 +30,21 @@ pub(super) const UPDATE: &str = fenced!(
     FROM fenced WHERE NOT yes AND id = $3 AND version = $8"
 );
 
-/// Takes a lease, unless somebody has it. Numbers and times are taken again once the row is locked:
+/// Takes a lease, unless somebody has it. One that was taken later than now is over: the server's
+/// clock was set back, and nobody may have to wait until it is there again. Numbers and times are taken again once the row is locked:
 /// those of the first line may be older than those of a lease that was given out and back while this
 /// one waited.
-pub(super) const LEASE: &str = "INSERT INTO oauth_store_lease AS held (id, fence, until) VALUES (\
-        $1, nextval('oauth_store_number'), clock_timestamp() + $2 * interval '1 microsecond') \
+pub(super) const LEASE: &str = "INSERT INTO oauth_store_lease AS held (id, fence, taken, until) VALUES (\
+        $1, nextval('oauth_store_number'), clock_timestamp(), \
+        clock_timestamp() + $2 * interval '1 microsecond') \
     ON CONFLICT (id) DO UPDATE SET fence = nextval('oauth_store_number'), \
-        abandoned = held.fence <> 0, \
+        abandoned = held.fence <> 0, taken = clock_timestamp(), \
         until = clock_timestamp() + $2 * interval '1 microsecond' \
-    WHERE held.until <= clock_timestamp() RETURNING fence, abandoned";
+    WHERE held.until <= clock_timestamp() OR held.taken > clock_timestamp() \
+    RETURNING fence, abandoned";
 
 /// Ends a lease. The row stays for a while: it is what tells apart whoever comes back late. No lease
 /// has the number 0; the number stays while a lease before this one was abandoned.
 pub(super) const RELEASE: &str = "UPDATE oauth_store_lease \
     SET fence = CASE WHEN $3 THEN fence ELSE 0 END, \
-        until = least(until, clock_timestamp()) WHERE id = $1 AND fence = $2";
+        taken = 'infinity', until = least(until, clock_timestamp()) WHERE id = $1 AND fence = $2";

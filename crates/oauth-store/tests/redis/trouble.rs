@@ -123,6 +123,40 @@ async fn a_link_that_is_silent_is_replaced() {
     assert!(store.load(&owner("a")).await.unwrap().is_some());
 }
 
+/// A clock set back by an hour is to leases what moving them an hour ahead is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_set_back_keeps_nobody_waiting() {
+    let server = server();
+    let set_back = || {
+        for time in ["taken", "until"] {
+            let ahead = ["HINCRBY", "{oauth}:lease:name", time, "3600000000"];
+            server.command(&ahead).unwrap();
+        }
+    };
+    let store = Plaintext::new(builder(&server.url()).connect().await.unwrap());
+    let hour = LIMIT * 1800;
+    let dead = store.lease("name", hour).await.unwrap().unwrap();
+    assert_eq!(store.lease("name", hour).await.unwrap(), None);
+    set_back();
+    let next = store.lease("name", hour).await.unwrap();
+    let next = next.expect("the lease is over");
+    assert!(next.was_abandoned() && next.fence() > dead.fence());
+    let late = store
+        .save(&owner("a"), &record("a"), None, Some(&dead))
+        .await;
+    assert_eq!(late.unwrap_err().kind(), StoreErrorKind::Fenced);
+
+    // One that was given back is free at once, and still known as what it was.
+    store.release(next).await.unwrap();
+    set_back();
+    let next = store.lease("name", hour).await.unwrap().unwrap();
+    assert!(next.was_abandoned());
+    store.release(next.with_abandoned(false)).await.unwrap();
+    set_back();
+    let next = store.lease("name", hour).await.unwrap().unwrap();
+    assert!(!next.was_abandoned());
+}
+
 #[track_caller]
 fn unavailable<T: std::fmt::Debug>(answer: Result<T, StoreError>) {
     let error = answer.unwrap_err();
