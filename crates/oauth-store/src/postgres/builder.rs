@@ -15,9 +15,6 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::{Postgres, failure, schema};
 use crate::tls;
 
-/// How long a migration may take, with the wait for another process that migrates.
-const MIGRATION_LIMIT: Duration = Duration::from_secs(600);
-
 /// How a [`Postgres`] is connected.
 #[derive(Debug)]
 #[must_use]
@@ -58,7 +55,9 @@ impl PostgresBuilder {
         self
     }
 
-    /// Connects, and makes or migrates the tables.
+    /// Connects, and makes or migrates the tables. It ends within the time limit for the connection
+    /// and as much again for a look at the tables; making them may take ten minutes, the wait for
+    /// another process that does included.
     ///
     /// The link is TLS, with the server's certificate and name checked, when the URL says
     /// `sslmode=require`, or says nothing and the server is not on this machine. `sslmode=disable`
@@ -74,7 +73,8 @@ impl PostgresBuilder {
             StoreError::new(
                 StoreErrorKind::Configuration,
                 "the PostgreSQL URL cannot be understood; it is \
-                postgres://user:password@host:port/database?sslmode=require",
+                postgres://user:password@host:port/database?sslmode=require, and sslmode is \
+                require, which checks the certificate and its name, prefer or disable",
             )
         })?;
         // What the URL says comes last, and so it counts.
@@ -119,9 +119,7 @@ impl PostgresBuilder {
             .await
             .map_err(|_| failure::too_slow())?
             .map_err(failure::no_connection)?;
-        timeout(MIGRATION_LIMIT, schema::prepare(&mut connection))
-            .await
-            .map_err(|_| failure::too_slow())??;
+        schema::prepare(&mut connection, self.limit).await?;
         drop(connection);
         Ok(Postgres {
             pool,
@@ -133,7 +131,14 @@ impl PostgresBuilder {
 fn needs_tls(config: &Config) -> bool {
     match config.get_ssl_mode() {
         SslMode::Disable => false,
-        SslMode::Prefer => !config.get_hosts().iter().all(is_here),
+        SslMode::Prefer => {
+            // An address says where to connect to, and the host beside it only what it is called.
+            let addresses = config.get_hostaddrs();
+            match addresses.is_empty() {
+                true => !config.get_hosts().iter().all(is_here),
+                false => !addresses.iter().all(IpAddr::is_loopback),
+            }
+        }
         _ => true,
     }
 }
@@ -144,5 +149,27 @@ fn is_here(host: &Host) -> bool {
             name == "localhost" || name.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
         }
         Host::Unix(_) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_leaves_this_machine_goes_through_tls() {
+        for (url, tls) in [
+            ("postgres://localhost/db", false),
+            ("postgres://127.0.0.1,[::1]/db", false),
+            ("postgres://%2Frun%2Fpostgresql/db", false),
+            ("postgres://db.example.com/db", true),
+            ("postgres://localhost,db.example.com/db", true),
+            ("postgres://localhost/db?hostaddr=192.0.2.1", true),
+            ("postgres://db.example.com/db?hostaddr=127.0.0.1", false),
+            ("postgres://localhost/db?sslmode=require", true),
+            ("postgres://db.example.com/db?sslmode=disable", false),
+        ] {
+            assert_eq!(needs_tls(&url.parse().unwrap()), tls, "{url}");
+        }
     }
 }

@@ -1,10 +1,16 @@
 //! The tables, and how older ones become those of today.
 
+use std::time::Duration;
+
 use deadpool_postgres::{GenericClient, Object};
 use oauth_core::store::{StoreError, StoreErrorKind};
+use tokio::time::timeout;
 use tokio_postgres::Error;
 
 use super::failure;
+
+/// How long a migration may take, with the wait for another process that migrates.
+const MIGRATION_LIMIT: Duration = Duration::from_secs(600);
 
 /// Each step makes the tables of the next version.
 const STEPS: &[&str] = &[
@@ -37,28 +43,16 @@ const STEPS: &[&str] = &[
 const LOCK: &str = "SELECT pg_advisory_xact_lock(8025287250653942644)";
 
 /// Makes or migrates the tables, and finds out whether they can be written.
-pub(super) async fn prepare(connection: &mut Object) -> Result<(), StoreError> {
+pub(super) async fn prepare(connection: &mut Object, limit: Duration) -> Result<(), StoreError> {
+    let late = |_| failure::too_slow();
     let refused = |error: Error| failure::refused(&error);
-    if todo_from(version(connection).await.map_err(refused)?)? < STEPS.len() {
-        let transaction = connection.transaction().await.map_err(refused)?;
-        // An index over a large table takes longer than a statement may.
-        let start = format!("SET LOCAL statement_timeout = 0; {LOCK}");
-        transaction.batch_execute(&start).await.map_err(refused)?;
-        // Somebody else may have done it while this waited.
-        let done = todo_from(version(&transaction).await.map_err(refused)?)?;
-        for step in &STEPS[done..] {
-            transaction.batch_execute(step).await.map_err(refused)?;
-        }
-        let note = format!(
-            "CREATE TABLE IF NOT EXISTS oauth_store_schema (version integer NOT NULL);
-            DELETE FROM oauth_store_schema;
-            INSERT INTO oauth_store_schema VALUES ({});",
-            STEPS.len()
-        );
-        transaction.batch_execute(&note).await.map_err(refused)?;
-        transaction.commit().await.map_err(refused)?;
+    let found = timeout(limit, version(connection)).await.map_err(late)?;
+    if todo_from(found.map_err(refused)?)? < STEPS.len() {
+        let migrated = timeout(MIGRATION_LIMIT, migrate(connection)).await;
+        migrated.map_err(late)??;
     }
-    match may_write(connection).await.map_err(refused)? {
+    let may_write = timeout(limit, may_write(connection)).await.map_err(late)?;
+    match may_write.map_err(refused)? {
         true => Ok(()),
         false => Err(StoreError::new(
             StoreErrorKind::Configuration,
@@ -67,6 +61,27 @@ pub(super) async fn prepare(connection: &mut Object) -> Result<(), StoreError> {
             sequence, and name the primary",
         )),
     }
+}
+
+async fn migrate(connection: &mut Object) -> Result<(), StoreError> {
+    let refused = |error: Error| failure::refused(&error);
+    let transaction = connection.transaction().await.map_err(refused)?;
+    // An index over a large table takes longer than a statement may.
+    let start = format!("SET LOCAL statement_timeout = 0; {LOCK}");
+    transaction.batch_execute(&start).await.map_err(refused)?;
+    // Somebody else may have done it while this waited.
+    let done = todo_from(version(&transaction).await.map_err(refused)?)?;
+    for step in &STEPS[done..] {
+        transaction.batch_execute(step).await.map_err(refused)?;
+    }
+    let note = format!(
+        "CREATE TABLE IF NOT EXISTS oauth_store_schema (version integer NOT NULL);
+        DELETE FROM oauth_store_schema;
+        INSERT INTO oauth_store_schema VALUES ({});",
+        STEPS.len()
+    );
+    transaction.batch_execute(&note).await.map_err(refused)?;
+    transaction.commit().await.map_err(refused)
 }
 
 /// Where to go on from; an error when there is nowhere to go.

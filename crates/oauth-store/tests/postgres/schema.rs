@@ -12,8 +12,13 @@ const VERSION_1: &str = r#"
     CREATE SEQUENCE oauth_store_number;
     CREATE TABLE oauth_store_record (id bytea PRIMARY KEY, owner text NOT NULL,
         version bigint NOT NULL, refresh_at bigint, dead_at bigint, body bytea NOT NULL);
+    CREATE INDEX oauth_store_record_refresh_at ON oauth_store_record (refresh_at)
+        WHERE refresh_at IS NOT NULL;
+    CREATE INDEX oauth_store_record_dead_at ON oauth_store_record (dead_at)
+        WHERE dead_at IS NOT NULL;
     CREATE TABLE oauth_store_lease (id bytea PRIMARY KEY, fence bigint NOT NULL,
         until timestamptz NOT NULL);
+    CREATE INDEX oauth_store_lease_until ON oauth_store_lease (until);
     CREATE TABLE oauth_store_schema (version integer NOT NULL);
     INSERT INTO oauth_store_schema VALUES (1);
     INSERT INTO oauth_store_record VALUES (
@@ -117,6 +122,7 @@ async fn who_may_not_write_is_told_so() {
         read_only.as_str(),
         &(server.url() + "-missing"),
         "postgres://user:hush@127.0.0.1:hush/",
+        "postgres://user:hush@db.example.com/?sslmode=verify-full",
         "mysql://127.0.0.1/",
     ] {
         let error = builder(url).connect().await.unwrap_err();

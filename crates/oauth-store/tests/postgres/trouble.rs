@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use oauth_core::store::{StoreError, StoreErrorKind, TokenStore};
 use oauth_store::Plaintext;
-use test_servers::Proxy;
+use test_servers::{PostgresServer, Proxy};
 
 use super::{LIMIT, builder, owner, record, server};
 
@@ -137,25 +137,9 @@ async fn a_statement_that_waits_for_another_is_given_up_in_time() {
         .save(&owner("a"), &record("a"), None, None)
         .await
         .unwrap();
-    std::thread::scope(|scope| {
-        let held = scope.spawn(|| {
-            server.sql("BEGIN; LOCK TABLE oauth_store_record; SELECT pg_sleep(30); COMMIT")
-        });
-        let locked = "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' \
-            AND granted AND relation = 'oauth_store_record'::regclass";
-        while server.sql(locked).unwrap() == "0" {}
-        tokio::task::block_in_place(|| {
-            tokio::runtime::Handle::current().block_on(async {
-                unavailable(
-                    store
-                        .save(&owner("a"), &record("b"), Some(first), None)
-                        .await,
-                );
-            });
-        });
-        let cancel = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30)%' AND pid <> pg_backend_pid()";
-        server.sql(cancel).unwrap();
-        held.join().unwrap().unwrap_err();
+    while_locked(&server, "oauth_store_record", async {
+        let (owner, record) = (owner("a"), record("b"));
+        unavailable(store.save(&owner, &record, Some(first), None).await);
     });
     // Neither the client nor the server goes on with it.
     let stored = store.load(&owner("a")).await.unwrap().unwrap();
@@ -185,6 +169,95 @@ async fn more_tasks_than_connections_take_turns() {
     tasks.join_all().await;
     let links = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'oauth-store'";
     assert_eq!(server.sql(links).unwrap(), "2");
+}
+
+/// A clock set back by an hour is to leases what moving them an hour ahead is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_set_back_keeps_nobody_waiting() {
+    let server = server();
+    let set_back = || {
+        let ahead = "UPDATE oauth_store_lease SET taken = taken + interval '1 hour', \
+            until = until + interval '1 hour'";
+        server.sql(ahead).unwrap();
+    };
+    let store = Plaintext::new(builder(&server.url()).connect().await.unwrap());
+    let hour = LIMIT * 1800;
+    let dead = store.lease("name", hour).await.unwrap().unwrap();
+    assert_eq!(store.lease("name", hour).await.unwrap(), None);
+    set_back();
+    let next = store.lease("name", hour).await.unwrap();
+    let next = next.expect("the lease is over");
+    assert!(next.was_abandoned() && next.fence() > dead.fence());
+    let late = store
+        .save(&owner("a"), &record("a"), None, Some(&dead))
+        .await;
+    assert_eq!(late.unwrap_err().kind(), StoreErrorKind::Fenced);
+
+    // One that was given back is free at once, and still known as what it was.
+    store.release(next).await.unwrap();
+    set_back();
+    let next = store.lease("name", hour).await.unwrap().unwrap();
+    assert!(next.was_abandoned());
+    store.release(next.with_abandoned(false)).await.unwrap();
+    set_back();
+    let next = store.lease("name", hour).await.unwrap().unwrap();
+    assert!(!next.was_abandoned());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn opening_ends_within_its_limits() {
+    let server = server();
+    builder(&server.url()).connect().await.unwrap();
+    while_locked(&server, "oauth_store_schema", async {
+        // The server would wait as long as it takes.
+        let patient = server.url() + "?options=-cstatement_timeout%3D0";
+        unavailable(builder(&patient).connect().await);
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_save_waits_for_the_disk_whatever_the_server_says() {
+    let server = server();
+    server
+        .sql("ALTER SYSTEM SET synchronous_commit = off")
+        .unwrap();
+    server.sql("SELECT pg_reload_conf()").unwrap();
+    let store = Plaintext::new(builder(&server.url()).connect().await.unwrap());
+    server
+        .sql(
+            "CREATE TABLE seen (setting text);
+            CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                INSERT INTO seen VALUES (current_setting('synchronous_commit'));
+                RETURN NEW;
+            END $$;
+            CREATE TRIGGER see AFTER INSERT ON oauth_store_record
+                FOR EACH ROW EXECUTE FUNCTION see()",
+        )
+        .unwrap();
+    store
+        .save(&owner("a"), &record("a"), None, None)
+        .await
+        .unwrap();
+    assert_eq!(server.sql("SELECT setting FROM seen").unwrap(), "on");
+    assert_eq!(server.sql("SHOW synchronous_commit").unwrap(), "off");
+}
+
+/// Runs `act` while another connection holds the whole of `table`.
+fn while_locked(server: &PostgresServer, table: &str, act: impl Future<Output = ()>) {
+    std::thread::scope(|scope| {
+        let hold = format!("BEGIN; LOCK TABLE {table}; SELECT pg_sleep(30); COMMIT");
+        let held = scope.spawn(move || server.sql(&hold));
+        let locked = format!(
+            "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' \
+            AND granted AND relation = '{table}'::regclass"
+        );
+        while server.sql(&locked).unwrap() == "0" {}
+        tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(act));
+        let cancel = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity \
+            WHERE query LIKE '%pg_sleep(30)%' AND pid <> pg_backend_pid()";
+        server.sql(cancel).unwrap();
+        held.join().unwrap().unwrap_err();
+    });
 }
 
 #[track_caller]
