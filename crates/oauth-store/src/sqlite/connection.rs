@@ -73,12 +73,12 @@ impl Connection {
         act: impl FnOnce(&rusqlite::Connection) -> Result<T, Failure>,
     ) -> Result<T, StoreError> {
         let open = self.ready()?;
-        let done = (|| {
-            open.sql.execute_batch("PRAGMA synchronous = NORMAL")?;
-            let done = open.transaction(act);
-            open.sql.execute_batch("PRAGMA synchronous = FULL")?;
-            done
-        })();
+        let relaxed = open.sync("NORMAL");
+        let done = relaxed.and_then(|()| open.transaction(act));
+        if open.sync("FULL").is_err() {
+            // Nothing may be saved on a connection that does not sync what it saves.
+            self.open = None;
+        }
         done.map_err(|failure| self.explain(failure))
     }
 
@@ -139,6 +139,11 @@ impl Open {
         Ok(Self { sql, file })
     }
 
+    fn sync(&self, how: &str) -> Result<(), Failure> {
+        let how = format!("PRAGMA synchronous = {how}");
+        Ok(self.sql.execute_batch(&how)?)
+    }
+
     fn transaction<T>(
         &mut self,
         act: impl FnOnce(&rusqlite::Connection) -> Result<T, Failure>,
@@ -168,5 +173,43 @@ impl From<rusqlite::Error> for Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_follows_an_unsynced_transaction_is_synced() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings {
+            path: folder.path().join("tokens.db"),
+            busy: Duration::ZERO,
+            max_pages: None,
+        };
+        let mut connection = Connection::new(settings, false);
+        connection.create().unwrap();
+        synced(&mut connection);
+        let level = connection.unsynced(|sql| Ok(level(sql)));
+        assert_eq!(level.unwrap(), 1, "a lease waits for the disk");
+        synced(&mut connection);
+        let failed = connection.unsynced(|sql| Ok(sql.execute_batch("nonsense")?));
+        failed.unwrap_err();
+        synced(&mut connection);
+    }
+
+    /// WAL and full sync: an acknowledged save is on the disk.
+    fn synced(connection: &mut Connection) {
+        let set = connection.run(|sql| {
+            let journal = sql.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+            Ok((level(sql), journal))
+        });
+        assert_eq!(set.unwrap(), (2, "wal".to_owned()));
+    }
+
+    fn level(sql: &rusqlite::Connection) -> i32 {
+        let level = sql.pragma_query_value(None, "synchronous", |row| row.get(0));
+        level.unwrap()
     }
 }
