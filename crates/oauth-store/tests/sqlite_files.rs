@@ -90,6 +90,24 @@ async fn files_are_for_their_owner_alone() {
     }
 }
 
+/// In another container, a process with the same id can make the same file at the same time.
+#[tokio::test]
+async fn what_another_process_is_making_is_left_alone() {
+    let place = place();
+    let name = |count| format!("tokens.db.new-{}-{count}", std::process::id());
+    let others: Vec<_> = (0..100)
+        .map(|count| place.folder.path().join(name(count)))
+        .collect();
+    for other in &others {
+        fs::write(other, "").unwrap();
+    }
+    open(&place.path).await.unwrap();
+    assert!(others.iter().all(|other| other.exists()));
+    let left = fs::read_dir(place.folder.path()).unwrap();
+    let names = left.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert_eq!(names.filter(|name| name.contains(".new-")).count(), 100);
+}
+
 #[tokio::test]
 async fn a_file_that_others_can_reach_is_refused() {
     for bits in [0o640, 0o604, 0o620, 0o610] {

@@ -3,18 +3,19 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU32, Ordering},
 };
 
-use oauth_core::store::StoreError;
+use oauth_core::{
+    random::{OsRandom, Random},
+    store::{StoreError, StoreErrorKind},
+};
 
 use super::{error, file, schema};
 
 /// Makes an empty store at `path`, unless another process has just done so.
 pub(super) fn file(path: &Path) -> Result<(), StoreError> {
-    let new = Unfinished::at(path);
     let failed = |error| file::failed(path, error);
-    own(&new.0).map_err(failed)?;
+    let new = Unfinished::beside(path)?;
     fill(&new.0).map_err(|error| error::explain(error, path))?;
     let linked = match fs::hard_link(&new.0, path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
@@ -27,14 +28,22 @@ pub(super) fn file(path: &Path) -> Result<(), StoreError> {
 struct Unfinished(PathBuf);
 
 impl Unfinished {
-    /// A name beside `path` that no other call uses: those of one process count, and two processes
-    /// have two ids.
-    fn at(path: &Path) -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let mut name = path.as_os_str().to_owned();
-        name.push(format!(".new-{}-{count}", std::process::id()));
-        Self(name.into())
+    /// An empty file beside `path` whose name nobody else uses. A process's id would not do: two
+    /// containers that share the folder can have the same.
+    fn beside(path: &Path) -> Result<Self, StoreError> {
+        let mut name = [0; 16];
+        OsRandom.fill(&mut name).map_err(|error| {
+            StoreError::new(
+                StoreErrorKind::Unavailable,
+                "there is no randomness to name a new token store with",
+            )
+            .with_source(error)
+        })?;
+        let mut new = path.as_os_str().to_owned();
+        new.push(format!(".new-{:032x}", u128::from_ne_bytes(name)));
+        let new = PathBuf::from(new);
+        own(&new).map_err(|error| file::failed(path, error))?;
+        Ok(Self(new))
     }
 }
 
@@ -59,11 +68,6 @@ fn fill(path: &Path) -> Result<(), rusqlite::Error> {
 fn own(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 
-    // What a process with the same id, long gone, has left behind.
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
     let file = fs::OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -75,7 +79,7 @@ fn own(path: &Path) -> io::Result<()> {
 
 #[cfg(not(unix))]
 fn own(path: &Path) -> io::Result<()> {
-    fs::File::create(path).map(drop)
+    fs::File::create_new(path).map(drop)
 }
 
 #[cfg(unix)]

@@ -172,6 +172,8 @@ pub(super) fn failed(path: &Path, error: io::Error) -> StoreError {
     let kind = match error.kind() {
         io::ErrorKind::PermissionDenied
         | io::ErrorKind::ReadOnlyFilesystem
+        // A file system without links, on which no store can be made.
+        | io::ErrorKind::Unsupported
         | io::ErrorKind::NotADirectory => StoreErrorKind::Configuration,
         _ => StoreErrorKind::Unavailable,
     };
