@@ -95,8 +95,11 @@ async fn a_lease_of_before_a_restart_of_the_machine_is_over() {
     let restarted = ManualClock::at(clock.now());
     let after = Sqlite::builder(&path).clock(Arc::new(restarted));
     let after = after.open().await.unwrap();
+    // Its holder may have died with the machine: that is not forgotten with what is purged.
+    after.purge(SystemTime::now(), 1).await.unwrap();
     let second = after.lease("name", hour).await.unwrap().unwrap();
     assert!(second.fence() > first.fence());
+    assert!(second.was_abandoned());
 }
 
 #[tokio::test]

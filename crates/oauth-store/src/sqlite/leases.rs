@@ -64,11 +64,14 @@ pub(super) fn check(sql: &Connection, lease: &Lease) -> Result<(), Failure> {
     Err(error.into())
 }
 
-/// Forgets the leases of those who never came back. There are few: the others gave theirs back.
+/// Forgets the leases of those who never came back. There are few: the others gave theirs back. One
+/// of before a restart of the machine ended with it, and is remembered as long from then.
 pub(super) fn forget(sql: &Connection, now: Duration) -> Result<(), Failure> {
     let now = millis(now);
-    sql.prepare_cached("DELETE FROM lease WHERE until < ?1 OR taken > ?2")?
-        .execute([now.saturating_sub(REMEMBERED), now])?;
+    sql.prepare_cached("UPDATE lease SET taken = 0, until = 0 WHERE taken > ?")?
+        .execute([now])?;
+    sql.prepare_cached("DELETE FROM lease WHERE until < ?")?
+        .execute([now.saturating_sub(REMEMBERED)])?;
     Ok(())
 }
 
