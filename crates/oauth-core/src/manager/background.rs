@@ -45,6 +45,8 @@ const BATCHES: usize = 1000;
 const ROUND: Duration = Duration::from_secs(30);
 /// A dead entry is kept this much longer, for whoever wants to know why.
 const GRACE: Duration = Duration::from_secs(60);
+/// In a store a day longer: others share it, and the clock of this machine may be ahead of theirs.
+const STORE_GRACE: Duration = Duration::from_secs(86_400);
 
 impl Chores {
     pub(crate) fn start(&self, shared: &Arc<Shared>, runtime: &tokio::runtime::Handle) {
@@ -108,7 +110,7 @@ impl Shared {
             owners += self.evict();
         }
         if let Some(store) = &self.store {
-            let before = self.clock.now() - GRACE;
+            let before = self.clock.now() - STORE_GRACE;
             for _ in 0..BATCHES {
                 // What the store cannot do now it does the next time.
                 let gone = store.purge(before, BATCH).await.unwrap_or_default();
