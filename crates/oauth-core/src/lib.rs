@@ -12,6 +12,7 @@ pub mod grant;
 #[cfg(any(feature = "dpop", feature = "jwt-assertion", feature = "openid"))]
 pub mod jose;
 pub mod manager;
+mod members;
 pub mod middleware;
 #[cfg(feature = "openid")]
 pub mod openid;

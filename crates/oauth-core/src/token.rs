@@ -23,7 +23,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 use subtle::ConstantTimeEq;
 
-use crate::{Error, Scopes};
+use crate::{Error, Scopes, members::Unknown};
 
 macro_rules! secret_token {
     ($(#[$doc:meta])* $name:ident) => {
@@ -162,6 +162,8 @@ pub struct TokenSet {
     scopes: Scopes,
     refresh_token: Option<RefreshToken>,
     extra: Map<String, Value>,
+    /// What a later version of this crate has stored beside it.
+    unknown: Unknown,
 }
 
 impl TokenSet {
@@ -176,6 +178,7 @@ impl TokenSet {
             scopes: Scopes::empty(),
             refresh_token: None,
             extra: Map::new(),
+            unknown: Unknown::default(),
         }
     }
 

@@ -293,10 +293,7 @@ impl Kept {
                 .with_token_type(rest.token_type)
                 .with_extra(rest.extra.clone());
         }
-        Issued {
-            request: self.request(),
-            token,
-        }
+        Issued::new(self.request(), token)
     }
 
     /// What it answered.

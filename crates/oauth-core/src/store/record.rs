@@ -3,15 +3,13 @@
 use std::{fmt, time::SystemTime};
 
 use secrecy::{ExposeSecret, SecretString};
-use serde::{
-    Deserialize, Deserializer, Serialize,
-    de::{Error as _, MapAccess, Visitor},
-};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{StoreError, StoreErrorKind, TokenRequest};
 use crate::{
     Error, Scopes, Token, TokenSet,
+    members::{Unknown, object},
     token::stored::{StoredToken, StoredTokenRef},
 };
 
@@ -23,8 +21,7 @@ const VERSION: u32 = 1;
 pub struct Record {
     tokens: Vec<Issued>,
     claims: Map<String, Value>,
-    /// Members that a later minor version wrote: kept as they are.
-    unknown: Map<String, Value>,
+    unknown: Unknown,
 }
 
 /// A token set, and the request that it answered.
@@ -35,13 +32,18 @@ pub struct Issued {
     pub request: TokenRequest,
     /// What was granted.
     pub token: TokenSet,
+    unknown: Unknown,
 }
 
 impl Issued {
     /// The answer to `request`.
     #[must_use]
     pub fn new(request: TokenRequest, token: TokenSet) -> Self {
-        Self { request, token }
+        Self {
+            request,
+            token,
+            unknown: Unknown::default(),
+        }
     }
 }
 
@@ -57,7 +59,7 @@ impl Record {
     pub fn with(mut self, request: TokenRequest, token: TokenSet) -> Self {
         match self.tokens.iter_mut().find(|have| have.request == request) {
             Some(have) => have.token = token,
-            None => self.tokens.push(Issued { request, token }),
+            None => self.tokens.push(Issued::new(request, token)),
         }
         self
     }
@@ -178,62 +180,14 @@ struct RecordRef<'a> {
     #[serde(skip_serializing_if = "Map::is_empty")]
     claims: &'a Map<String, Value>,
     #[serde(flatten)]
-    unknown: &'a Map<String, Value>,
+    unknown: &'a Unknown,
 }
 
-struct RecordOwned {
-    version: u32,
-    tokens: Vec<IssuedOwned>,
-    claims: Map<String, Value>,
-    unknown: Map<String, Value>,
-}
-
-/// A member's name.
-#[derive(Deserialize)]
-#[serde(field_identifier, rename_all = "lowercase")]
-enum Member {
-    Version,
-    Tokens,
-    Claims,
-    Unknown(String),
-}
-
-/// By hand, because `serde(flatten)` reads everything into a buffer first.
-impl<'de> Deserialize<'de> for RecordOwned {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(RecordVisitor)
-    }
-}
-
-struct RecordVisitor;
-
-impl<'de> Visitor<'de> for RecordVisitor {
-    type Value = RecordOwned;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a record")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<RecordOwned, A::Error> {
-        let (mut version, mut tokens, mut claims) = (None, None, None);
-        let mut unknown = Map::new();
-        while let Some(member) = members.next_key()? {
-            let twice = match member {
-                Member::Version => version.replace(members.next_value()?).is_some(),
-                Member::Tokens => tokens.replace(members.next_value()?).is_some(),
-                Member::Claims => claims.replace(members.next_value()?).is_some(),
-                Member::Unknown(name) => unknown.insert(name, members.next_value()?).is_some(),
-            };
-            if twice {
-                return Err(A::Error::custom("a member comes twice"));
-            }
-        }
-        Ok(RecordOwned {
-            version: version.ok_or_else(|| A::Error::missing_field("version"))?,
-            tokens: tokens.ok_or_else(|| A::Error::missing_field("tokens"))?,
-            claims: claims.unwrap_or_default(),
-            unknown,
-        })
+object! {
+    struct RecordOwned {
+        version: u32,
+        tokens: Vec<IssuedOwned>,
+        claims: Map<String, Value> = Map::new(),
     }
 }
 
@@ -244,14 +198,16 @@ struct IssuedRef<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     params: Vec<(&'a str, &'a str)>,
     token: StoredTokenRef<'a>,
+    #[serde(flatten)]
+    unknown: &'a Unknown,
 }
 
-#[derive(Deserialize)]
-struct IssuedOwned {
-    scopes: Option<Vec<String>>,
-    #[serde(default)]
-    params: Vec<(String, String)>,
-    token: StoredToken,
+object! {
+    struct IssuedOwned {
+        scopes: Option<Vec<String>> = None,
+        params: Vec<(String, String)> = Vec::new(),
+        token: StoredToken,
+    }
 }
 
 impl<'a> IssuedRef<'a> {
@@ -263,6 +219,7 @@ impl<'a> IssuedRef<'a> {
                 .map(|scopes| scopes.iter().collect()),
             params: issued.request.params().collect(),
             token: StoredTokenRef::of(&issued.token),
+            unknown: &issued.unknown,
         }
     }
 }
@@ -282,6 +239,7 @@ impl IssuedOwned {
         Ok(Issued {
             request,
             token: self.token.read()?,
+            unknown: self.unknown,
         })
     }
 }

@@ -3,11 +3,14 @@
 use std::time::{Duration, SystemTime};
 
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{AccessToken, RefreshToken, TokenSet, TokenType};
-use crate::{Error, Scopes};
+use crate::{
+    Error, Scopes,
+    members::{Unknown, object},
+};
 
 /// What the text starts with; a reader refuses what it does not know.
 const VERSION: u32 = 1;
@@ -25,19 +28,21 @@ pub(crate) struct StoredTokenRef<'a> {
     refresh_token: Option<&'a str>,
     #[serde(skip_serializing_if = "Map::is_empty")]
     extra: &'a Map<String, Value>,
+    #[serde(flatten)]
+    unknown: &'a Unknown,
 }
 
-#[derive(Deserialize)]
-pub(crate) struct StoredToken {
-    version: u32,
-    access_token: String,
-    token_type: String,
-    issued_at: u64,
-    expires_at: Option<u64>,
-    scopes: Vec<String>,
-    refresh_token: Option<String>,
-    #[serde(default)]
-    extra: Map<String, Value>,
+object! {
+    pub(crate) struct StoredToken {
+        version: u32,
+        access_token: String,
+        token_type: String,
+        issued_at: u64,
+        expires_at: Option<u64> = None,
+        scopes: Vec<String>,
+        refresh_token: Option<String> = None,
+        extra: Map<String, Value> = Map::new(),
+    }
 }
 
 impl TokenSet {
@@ -86,6 +91,7 @@ impl<'a> StoredTokenRef<'a> {
                 .as_ref()
                 .map(RefreshToken::expose_secret),
             extra: &token.extra,
+            unknown: &token.unknown,
         }
     }
 }
@@ -108,6 +114,7 @@ impl StoredToken {
             scopes: Scopes::new(self.scopes)?,
             refresh_token: self.refresh_token.map(RefreshToken::new).transpose()?,
             extra: self.extra,
+            unknown: self.unknown,
         })
     }
 }

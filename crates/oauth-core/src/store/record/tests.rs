@@ -30,14 +30,31 @@ fn a_record_comes_back_as_it_was() {
 
 #[test]
 fn members_of_a_later_writer_survive() {
-    let text: SecretString = r#"{"version":1,"tokens":[],"later":{"x":1}}"#.to_owned().into();
-    let record = Record::from_json(&text).unwrap();
-    assert!(
-        record
-            .to_json()
-            .expose_secret()
-            .contains(r#""later":{"x":1}"#)
-    );
+    let text = r#"{"version":1,"tokens":[{"later":"s3cret","token":{"version":1,"access_token":"a",
+        "token_type":"Bearer","issued_at":0,"scopes":[],"later":"s3cret","extra":{"x":[1]}}}],
+        "later":{"x":1}}"#;
+    let record = Record::from_json(&SecretString::from(text)).unwrap();
+    let written = record.to_json();
+    let [before, after]: [Value; 2] =
+        [text, written.expose_secret()].map(|text| serde_json::from_str(text).unwrap());
+    assert_eq!(after["later"], before["later"]);
+    for (name, value) in before["tokens"][0].as_object().unwrap() {
+        if name != "token" {
+            assert_eq!(after["tokens"][0][name], *value, "{name}");
+        }
+    }
+    for (name, value) in before["tokens"][0]["token"].as_object().unwrap() {
+        assert_eq!(after["tokens"][0]["token"][name], *value, "{name}");
+    }
+    assert_eq!(Record::from_json(&written).unwrap(), record);
+    assert!(!format!("{record:?}").contains("s3cret"));
+
+    // A renewal replaces the token with what belongs to it, and leaves the rest.
+    let renewed = record.with(TokenRequest::any(), token("b", None, None));
+    let renewed = renewed.to_json();
+    let renewed: Value = serde_json::from_str(renewed.expose_secret()).unwrap();
+    assert_eq!(renewed["tokens"][0]["later"], "s3cret");
+    assert_eq!(renewed["tokens"][0]["token"].get("later"), None);
 }
 
 #[test]

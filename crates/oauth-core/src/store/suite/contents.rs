@@ -51,15 +51,26 @@ pub(super) async fn any_text_and_a_token_of_64_kib_come_back(harness: &dyn Harne
 
 pub(super) async fn unknown_members_survive(harness: &dyn Harness) {
     let store = new_store(harness).await;
-    let later = r#"{"version":1,"tokens":[],"later":{"x":[1,"ä"]}}"#;
+    let later = r#"{"version":1,"tokens":[{"later":{"y":2},"token":{"version":1,
+        "access_token":"a","token_type":"Bearer","issued_at":0,"scopes":[],"later":{"z":3},
+        "extra":{"id_token":"e.f.g","n":[null,{"deep":1.5}]}}}],"later":{"x":[1,"ä"]}}"#;
     let whole = Record::from_json(&SecretString::from(later)).expect("a record");
     let owner = user("42");
     store.save(&owner, &whole, None, None).await.expect("saved");
-    let stored = read(&*store, &owner).await.record.to_json();
-    assert!(
-        stored.expose_secret().contains(r#""later":{"x":[1,"ä"]}"#),
-        "a member that a later version wrote is lost"
-    );
+    let stored = read(&*store, &owner).await.record;
+    assert!(stored == whole, "it came back as another");
+    let stored = stored.to_json();
+    for member in [
+        r#""later":{"x":[1,"ä"]}"#,
+        r#""later":{"y":2}"#,
+        r#""later":{"z":3}"#,
+        r#""extra":{"id_token":"e.f.g","n":[null,{"deep":1.5}]}"#,
+    ] {
+        assert!(
+            stored.expose_secret().contains(member),
+            "what another version or a server wrote is lost: {member}"
+        );
+    }
 }
 
 pub(super) async fn what_is_removed_is_gone(harness: &dyn Harness) {
