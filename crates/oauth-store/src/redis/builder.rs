@@ -63,11 +63,12 @@ impl RedisBuilder {
         self
     }
 
-    /// Connects, and looks at how the server is set up.
+    /// Connects, looks at how the server is set up, and notes the version of the layout.
     ///
     /// # Errors
     /// [`StoreErrorKind::Configuration`] for a URL or prefix that cannot be used, a user who may
-    /// not log in, and a server that would evict keys, is a replica or part of a cluster;
+    /// not log in or use the keys, and a server that would evict keys, is a replica or part of a
+    /// cluster; [`StoreErrorKind::Unreadable`] for the keys of a later version;
     /// [`StoreErrorKind::Unavailable`] when there is no connection.
     pub async fn connect(self) -> Result<Redis, StoreError> {
         let wrong = |message| StoreError::new(StoreErrorKind::Configuration, message);
@@ -87,9 +88,11 @@ impl RedisBuilder {
         let client = client(info, self.roots).map_err(|error| failure::refused(&error))?;
         let link = Link::new(client, self.limit)?;
         server::check(&link, self.may_evict).await?;
+        let keys = Keys::new(&self.prefix);
+        server::recognize(&link, &keys).await?;
         Ok(Redis {
             link: Arc::new(link),
-            keys: Arc::new(Keys::new(&self.prefix)),
+            keys: Arc::new(keys),
             scripts: Arc::new(Scripts::new()),
         })
     }

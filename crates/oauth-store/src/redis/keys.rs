@@ -9,6 +9,8 @@ pub(super) struct Keys {
     /// What the key of a record begins with; the name of its owner is the rest.
     pub(super) record: Vec<u8>,
     lease: Vec<u8>,
+    /// Which version of this library's layout it is.
+    pub(super) schema: Vec<u8>,
     /// The last number given out.
     pub(super) number: Vec<u8>,
     /// Owners by when their tokens are to be refreshed.
@@ -25,6 +27,7 @@ impl Keys {
         Self {
             record: key("record:"),
             lease: key("lease:"),
+            schema: key("schema"),
             number: key("number"),
             due: key("due"),
             dead: key("dead"),

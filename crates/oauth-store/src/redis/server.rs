@@ -2,7 +2,10 @@
 
 use oauth_core::store::{StoreError, StoreErrorKind};
 
-use super::link::Link;
+use super::{keys::Keys, link::Link};
+
+/// The version of what is where, and of what the scripts do with it.
+const SCHEMA: u64 = 1;
 
 /// Refuses a server that would lose records, or cannot be written.
 pub(super) async fn check(link: &Link, may_evict: bool) -> Result<(), StoreError> {
@@ -38,6 +41,28 @@ pub(super) async fn check(link: &Link, may_evict: bool) -> Result<(), StoreError
         ),
     }
     Ok(())
+}
+
+/// Refuses the keys of a later version of this library; those without a version become ours.
+pub(super) async fn recognize(link: &Link, keys: &Keys) -> Result<(), StoreError> {
+    let mut ask = redis::cmd("GET");
+    ask.arg(&keys.schema);
+    let mut found: Option<u64> = link.ask(&ask).await?;
+    if found.is_none() {
+        // Asked first: a server that is full can be read all the same.
+        let mut note = redis::cmd("SET");
+        note.arg(&keys.schema).arg(SCHEMA).arg("NX");
+        link.ask::<redis::Value>(&note).await?;
+        found = link.ask(&ask).await?;
+    }
+    match found {
+        Some(later) if later > SCHEMA => Err(StoreError::new(
+            StoreErrorKind::Unreadable,
+            "the keys in Redis are of a later version of this library; use that version, or a \
+            prefix of their own",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Hosted servers forbid CONFIG and tell the same with INFO.

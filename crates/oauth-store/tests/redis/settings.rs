@@ -101,7 +101,13 @@ async fn users_with_few_rights_are_enough_or_told_so() {
     store.release(lease).await.unwrap();
     assert_eq!(store.clear().await.unwrap(), 1);
 
-    let store = Plaintext::new(builder(&with("none")).connect().await.unwrap());
+    let error = builder(&with("none")).connect().await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Configuration, "{error:?}");
+    // A right that was taken away later.
+    let store = Plaintext::new(builder(&with("few")).connect().await.unwrap());
+    server
+        .command(&["ACL", "SETUSER", "few", "resetkeys", "~other:*"])
+        .unwrap();
     let error = store.load(&owner("a")).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Configuration, "{error:?}");
     let error = store
@@ -109,6 +115,34 @@ async fn users_with_few_rights_are_enough_or_told_so() {
         .await
         .unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Configuration, "{error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_of_a_later_version_are_refused_and_those_without_one_are_ours() {
+    let server = server();
+    let schema = "{oauth}:schema";
+    let store = Plaintext::new(builder(&server.url()).connect().await.unwrap());
+    store
+        .save(&owner("a"), &record("a"), None, None)
+        .await
+        .unwrap();
+    assert_eq!(server.command(&["GET", schema]).unwrap(), "1");
+    server.command(&["DEL", schema]).unwrap();
+    let store = Plaintext::new(builder(&server.url()).connect().await.unwrap());
+    assert!(store.load(&owner("a")).await.unwrap().is_some());
+    assert_eq!(server.command(&["GET", schema]).unwrap(), "1");
+
+    for (later, prefix, refused) in [("2", "oauth", true), ("2", "other", false)] {
+        server.command(&["SET", schema, later]).unwrap();
+        let opened = builder(&server.url()).prefix(prefix).connect().await;
+        assert_eq!(opened.is_err(), refused, "{prefix}: {opened:?}");
+        if let Err(error) = opened {
+            assert_eq!(error.kind(), StoreErrorKind::Unreadable, "{error}");
+        }
+    }
+    server.command(&["SET", schema, "a text"]).unwrap();
+    let error = builder(&server.url()).connect().await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Unreadable, "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
