@@ -123,6 +123,12 @@ async fn rotate_key(options: &StoreOptions) -> Result<(), Failure> {
             rotated.unreadable.len()
         )));
     }
+    if rotated.damaged > 0 {
+        return Err(Failure::store(format!(
+            "{} rows name no owner that can be read, and are sealed as they were: remove them",
+            rotated.damaged
+        )));
+    }
     told(options, "sealed", rotated.sealed)
 }
 

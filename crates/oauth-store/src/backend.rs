@@ -92,11 +92,29 @@ pub trait Backend: Debug + Send + Sync + 'static {
     /// When the database cannot be asked.
     async fn purge(&self, before: SystemTime, limit: usize) -> Result<usize, StoreError>;
 
-    /// At most `limit` owners after `after`, in an order that stays the same.
+    /// At most `limit` owners after `after`, in an order that stays the same. Only a page at the end
+    /// is without one: names that cannot be read hide no others.
     ///
     /// # Errors
     /// When the database cannot be asked.
-    async fn owners(&self, after: Option<&Owner>, limit: usize) -> Result<Vec<Owner>, StoreError>;
+    async fn owners(&self, after: Option<&Owner>, limit: usize) -> Result<Owners, StoreError>;
+}
+
+/// A page of [`Backend::owners`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Owners {
+    /// Those whose names can be read.
+    pub owners: Vec<Owner>,
+    /// How many rows before the last of them, or up to the end if there is none, have a name that
+    /// cannot be read.
+    pub damaged: u64,
+}
+
+impl From<Vec<Owner>> for Owners {
+    fn from(owners: Vec<Owner>) -> Self {
+        Self { owners, damaged: 0 }
+    }
 }
 
 /// A record as a database keeps it.

@@ -49,6 +49,9 @@ pub struct Rotated {
     pub sealed: u64,
     /// Whose records no key opens. They were left as they are.
     pub unreadable: Vec<Owner>,
+    /// How many rows have an owner's name that cannot be read. Nobody can load them; they were left
+    /// as they are.
+    pub damaged: u64,
 }
 
 /// How what is sealed is laid out: this byte, the nonce, the sealed record with its tag.
@@ -75,8 +78,9 @@ impl<B: Backend> Encrypted<B> {
         let mut rotated = Rotated::default();
         let mut after = None;
         loop {
-            let owners = self.backend.owners(after.as_ref(), batch.max(1)).await?;
-            for owner in &owners {
+            let page = self.backend.owners(after.as_ref(), batch.max(1)).await?;
+            rotated.damaged += page.damaged;
+            for owner in &page.owners {
                 match self.rotate_one(owner).await {
                     Ok(sealed) => rotated.sealed += u64::from(sealed),
                     Err(error) if error.kind() == StoreErrorKind::Unreadable => {
@@ -85,7 +89,7 @@ impl<B: Backend> Encrypted<B> {
                     Err(error) => return Err(error),
                 }
             }
-            after = match owners.into_iter().next_back() {
+            after = match page.owners.into_iter().next_back() {
                 Some(last) => Some(last),
                 None => return Ok(rotated),
             };

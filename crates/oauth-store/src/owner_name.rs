@@ -5,6 +5,8 @@
 
 use oauth_core::store::{Owner, StoreError, StoreErrorKind, Subject};
 
+use crate::backend::Owners;
+
 /// `["issuer","client"]` or `["issuer","client","user"]`.
 pub(crate) fn write(owner: &Owner) -> String {
     let (issuer, client) = (owner.issuer(), owner.client_id());
@@ -38,6 +40,27 @@ pub(crate) fn readable<'a>(names: impl Iterator<Item = &'a [u8]>) -> Vec<Owner> 
     owners
         .filter_map(|owner| owner.map_err(|error| tracing::warn!("{error}")).ok())
         .collect()
+}
+
+/// Adds a page of names to `found`. The damaged ones after the last that can be read are left to
+/// the next page, which begins there; without any, they are counted now.
+pub(crate) fn add<'a>(found: &mut Owners, names: impl Iterator<Item = &'a [u8]>) {
+    let mut damaged = 0;
+    for name in names {
+        match read(name) {
+            Ok(owner) => {
+                found.owners.push(owner);
+                found.damaged += std::mem::take(&mut damaged);
+            }
+            Err(error) => {
+                tracing::warn!("{error}");
+                damaged += 1;
+            }
+        }
+    }
+    if found.owners.is_empty() {
+        found.damaged += damaged;
+    }
 }
 
 #[cfg(test)]

@@ -39,12 +39,12 @@ use tokio::time::timeout;
 use tokio_postgres::types::ToSql;
 use zeroize::Zeroizing;
 
-pub use builder::PostgresBuilder;
 use body::Body;
+pub use builder::PostgresBuilder;
 use statements::{INSERT, LEASE, RELEASE, UPDATE};
 
 use crate::{
-    backend::{Backend, Row, Sealed},
+    backend::{Backend, Owners, Row, Sealed},
     moment, owner_name,
 };
 
@@ -267,11 +267,18 @@ impl Backend for Postgres {
 
     async fn due(&self, before: SystemTime, limit: usize) -> Result<Vec<Owner>, StoreError> {
         let statement = "SELECT owner FROM oauth_store_record WHERE refresh_at < $1 \
-            ORDER BY refresh_at LIMIT $2";
-        let rows = self
-            .rows(statement, &[&moment::write(before), &count(limit)])
-            .await?;
-        Ok(owners(&rows))
+            ORDER BY refresh_at LIMIT $2 OFFSET $3";
+        let (before, limit) = (moment::write(before), count(limit));
+        let mut skipped = 0;
+        loop {
+            let rows = self.rows(statement, &[&before, &limit, &skipped]).await?;
+            let owners = owner_name::readable(names(&rows));
+            // Those whose names cannot be read must not hide the others.
+            if rows.is_empty() || !owners.is_empty() {
+                return Ok(owners);
+            }
+            skipped += count(rows.len());
+        }
     }
 
     async fn purge(&self, before: SystemTime, limit: usize) -> Result<usize, StoreError> {
@@ -288,11 +295,23 @@ impl Backend for Postgres {
         Ok(gone)
     }
 
-    async fn owners(&self, after: Option<&Owner>, limit: usize) -> Result<Vec<Owner>, StoreError> {
-        let statement = "SELECT owner FROM oauth_store_record WHERE id > $1 ORDER BY id LIMIT $2";
-        let after = after.map_or_else(Vec::new, |owner| id(&owner_name::write(owner)));
-        let rows = self.rows(statement, &[&after, &count(limit)]).await?;
-        Ok(owners(&rows))
+    async fn owners(&self, after: Option<&Owner>, limit: usize) -> Result<Owners, StoreError> {
+        let statement =
+            "SELECT owner, id FROM oauth_store_record WHERE id > $1 ORDER BY id LIMIT $2";
+        let mut after = after.map_or_else(Vec::new, |owner| id(&owner_name::write(owner)));
+        let mut found = Owners::default();
+        loop {
+            let rows = self.rows(statement, &[&after, &count(limit)]).await?;
+            owner_name::add(&mut found, names(&rows));
+            match rows.last() {
+                Some(last) if found.owners.is_empty() => {
+                    after = last
+                        .try_get("id")
+                        .map_err(|error| failure::damaged(&error))?;
+                }
+                _ => return Ok(found),
+            }
+        }
     }
 }
 
@@ -326,7 +345,8 @@ fn read(row: &tokio_postgres::Row) -> Result<Row, tokio_postgres::Error> {
     })
 }
 
-fn owners(rows: &[tokio_postgres::Row]) -> Vec<Owner> {
-    let names = rows.iter().filter_map(|row| row.try_get::<_, &str>(0).ok());
-    owner_name::readable(names.map(str::as_bytes))
+/// The names in the first column.
+fn names(rows: &[tokio_postgres::Row]) -> impl Iterator<Item = &[u8]> {
+    rows.iter()
+        .map(|row| row.try_get::<_, &str>(0).unwrap_or_default().as_bytes())
 }

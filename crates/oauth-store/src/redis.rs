@@ -49,7 +49,7 @@ pub use builder::RedisBuilder;
 
 use self::{keys::Keys, link::Link, scripts::Scripts};
 use crate::{
-    backend::{Backend, Row, Sealed},
+    backend::{Backend, Owners, Row, Sealed},
     moment, owner_name,
 };
 
@@ -113,9 +113,8 @@ impl Redis {
         Ok(removed)
     }
 
-    async fn names(&self, command: &redis::Cmd) -> Result<Vec<Owner>, StoreError> {
-        let names: Vec<Vec<u8>> = self.link.ask(command).await?;
-        Ok(owner_name::readable(names.iter().map(Vec::as_slice)))
+    async fn names(&self, command: &redis::Cmd) -> Result<Vec<Vec<u8>>, StoreError> {
+        self.link.ask(command).await
     }
 }
 
@@ -258,11 +257,20 @@ impl Backend for Redis {
     }
 
     async fn due(&self, before: SystemTime, limit: usize) -> Result<Vec<Owner>, StoreError> {
-        let mut command = redis::cmd("ZRANGEBYSCORE");
-        command.arg(&self.keys.due).arg("-inf");
-        command.arg(format!("({}", moment::write(before)));
-        command.arg("LIMIT").arg(0).arg(count(limit));
-        self.names(&command).await
+        let mut skipped = 0;
+        loop {
+            let mut command = redis::cmd("ZRANGEBYSCORE");
+            command.arg(&self.keys.due).arg("-inf");
+            command.arg(format!("({}", moment::write(before)));
+            command.arg("LIMIT").arg(skipped).arg(count(limit));
+            let names = self.names(&command).await?;
+            let owners = owner_name::readable(names.iter().map(Vec::as_slice));
+            // Those whose names cannot be read must not hide the others.
+            if names.is_empty() || !owners.is_empty() {
+                return Ok(owners);
+            }
+            skipped += names.len();
+        }
     }
 
     async fn purge(&self, before: SystemTime, limit: usize) -> Result<usize, StoreError> {
@@ -271,13 +279,21 @@ impl Backend for Redis {
         Ok(usize::try_from(gone).unwrap_or(usize::MAX))
     }
 
-    async fn owners(&self, after: Option<&Owner>, limit: usize) -> Result<Vec<Owner>, StoreError> {
-        let after = after.map(|owner| format!("({}", owner_name::write(owner)));
-        let mut command = redis::cmd("ZRANGEBYLEX");
-        command.arg(&self.keys.owners);
-        command.arg(after.as_deref().unwrap_or("-")).arg("+");
-        command.arg("LIMIT").arg(0).arg(count(limit));
-        self.names(&command).await
+    async fn owners(&self, after: Option<&Owner>, limit: usize) -> Result<Owners, StoreError> {
+        let mut after = after.map(|owner| owner_name::write(owner).into_bytes());
+        let mut found = Owners::default();
+        loop {
+            let from = after.map_or(b"-".to_vec(), |name| [b"(", &name[..]].concat());
+            let mut command = redis::cmd("ZRANGEBYLEX");
+            command.arg(&self.keys.owners).arg(from).arg("+");
+            command.arg("LIMIT").arg(0).arg(count(limit));
+            let mut names = self.names(&command).await?;
+            owner_name::add(&mut found, names.iter().map(Vec::as_slice));
+            after = names.pop();
+            if after.is_none() || !found.owners.is_empty() {
+                return Ok(found);
+            }
+        }
     }
 }
 

@@ -137,6 +137,6 @@ impl<B: Backend, S: Sealing> TokenStore for Store<B, S> {
     }
 
     async fn owners(&self, after: Option<&Owner>, limit: usize) -> Result<Vec<Owner>, StoreError> {
-        self.backend.owners(after, limit).await
+        Ok(self.backend.owners(after, limit).await?.owners)
     }
 }

@@ -44,7 +44,7 @@ use self::{
     connection::{Connection, Settings},
     workers::Workers,
 };
-use crate::backend::{Backend, Row, Sealed};
+use crate::backend::{Backend, Owners, Row, Sealed};
 
 /// A SQLite file as a backend. Clones share its connections.
 #[derive(Debug, Clone)]
@@ -228,9 +228,9 @@ impl Backend for Sqlite {
         .await
     }
 
-    async fn owners(&self, after: Option<&Owner>, limit: usize) -> Result<Vec<Owner>, StoreError> {
+    async fn owners(&self, after: Option<&Owner>, limit: usize) -> Result<Owners, StoreError> {
         let after = after.cloned();
-        self.read(move |db| db.run(|sql| rows::owners(sql, after.as_ref(), limit)))
-            .await
+        let owners = self.read(move |db| db.run(|sql| rows::owners(sql, after.as_ref(), limit)));
+        Ok(owners.await?.into())
     }
 }

@@ -1,16 +1,10 @@
 //! What is sealed opens for its owner, with its key, unchanged, or not at all.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{
-    fs,
-    path::Path,
-    process::Command,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::SystemTime,
-};
+#[path = "parts/rotation.rs"]
+mod rotation;
+
+use std::{fs, path::Path, process::Command, sync::Arc, time::SystemTime};
 
 use oauth_core::{
     AccessToken, Error, TokenSet,
@@ -184,59 +178,8 @@ async fn a_record_in_clear_is_not_taken_for_a_sealed_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_are_exchanged_while_the_store_is_in_use() {
-    const OWNERS: usize = 300;
     let (_folder, file) = file().await;
-    let (old, new) = (key("old"), key("new"));
-    let before = Encrypted::new(file.clone(), Keys::new(old.clone()));
-    let mut versions = Vec::new();
-    for id in 0..OWNERS {
-        let saved = before
-            .save(&user(&id.to_string()), &record("0"), None, None)
-            .await;
-        versions.push(saved.unwrap());
-    }
-    let both = Encrypted::new(file.clone(), Keys::new(new.clone()).and(old).unwrap());
-    // Who still seals with the old key, when all should know the new one by now.
-    let late = before.clone();
-    let done = Arc::new(AtomicBool::new(false));
-    let (store, end, read) = (both.clone(), Arc::clone(&done), versions[0]);
-    let writer = tokio::spawn(async move {
-        let owner = user("0");
-        let (mut version, mut saves) = (read, 0_u32);
-        while !end.load(Ordering::SeqCst) || saves == 0 {
-            let next = record(&(saves + 1).to_string());
-            // The version is the one of the save before: rotation must not have changed it.
-            version = store
-                .save(&owner, &next, Some(version), None)
-                .await
-                .unwrap();
-            saves += 1;
-        }
-        saves
-    });
-    let rotated = both.rotate(7).await.unwrap();
-    done.store(true, Ordering::SeqCst);
-    let saves = writer.await.unwrap();
-    assert_eq!(rotated.unreadable, []);
-    assert!(rotated.sealed as usize >= OWNERS - 1, "{rotated:?}");
-
-    let only_new = Encrypted::new(file.clone(), Keys::new(new));
-    for (id, version) in versions.iter().enumerate().skip(1) {
-        let stored = only_new
-            .load(&user(&id.to_string()))
-            .await
-            .unwrap()
-            .unwrap();
-        assert_eq!((stored.record, stored.version), (record("0"), *version));
-    }
-    let stored = only_new.load(&user("0")).await.unwrap().unwrap();
-    assert_eq!(stored.record, record(&saves.to_string()));
-    assert_eq!(both.rotate(1000).await.unwrap().sealed, 0);
-
-    late.save(&user("late"), &record("0"), None, None)
-        .await
-        .unwrap();
-    assert_eq!(both.rotate(1000).await.unwrap().sealed, 1);
+    rotation::while_in_use(file).await;
 }
 
 #[derive(Debug)]

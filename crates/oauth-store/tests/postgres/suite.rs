@@ -13,7 +13,11 @@ use oauth_core::{
 use oauth_store::{Backend, Encrypted, Key, Keys, Plaintext, Protection};
 use test_servers::PostgresServer;
 
-use super::{builder, owner, record, server};
+use super::{
+    builder, owner, record,
+    rotation::{self, DAMAGED},
+    server,
+};
 
 /// Each store has a schema of its own.
 #[derive(Debug)]
@@ -101,6 +105,27 @@ async fn keys_are_rotated_in_place() {
             .await
             .unwrap()
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_exchanged_while_the_store_is_in_use() {
+    let server = server();
+    rotation::while_in_use(builder(&server.url()).connect().await.unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn damaged_names_do_not_end_a_rotation() {
+    let server = server();
+    let database = builder(&server.url()).connect().await.unwrap();
+    rotation::past_damaged_names(database, || {
+        let rows = format!(
+            "INSERT INTO oauth_store_record (id, owner, version, refresh_at, body)
+            SELECT sha256(i::text::bytea), 'rubbish', nextval('oauth_store_number'), 1, 'x'
+            FROM generate_series(1, {DAMAGED}) AS i"
+        );
+        server.sql(&rows).unwrap();
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

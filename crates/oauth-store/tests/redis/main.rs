@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
+#[path = "../parts/rotation.rs"]
+mod rotation;
 mod settings;
 mod suite;
 mod trouble;

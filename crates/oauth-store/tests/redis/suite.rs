@@ -13,7 +13,11 @@ use oauth_core::{
 use oauth_store::{Backend, Encrypted, Key, Keys, Plaintext, Protection};
 use test_servers::RedisServer;
 
-use super::{builder, owner, record, server};
+use super::{
+    builder, owner, record,
+    rotation::{self, DAMAGED},
+    server,
+};
 
 /// Each store has a prefix of its own, the beginning of the next ones' too.
 #[derive(Debug)]
@@ -98,6 +102,29 @@ async fn keys_are_rotated_in_place() {
             .await
             .unwrap()
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_exchanged_while_the_store_is_in_use() {
+    let server = server();
+    rotation::while_in_use(builder(&server.url()).connect().await.unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn damaged_names_do_not_end_a_rotation() {
+    let server = server();
+    let database = builder(&server.url()).connect().await.unwrap();
+    rotation::past_damaged_names(database, || {
+        for id in 0..DAMAGED {
+            // Before, among and after those of the owners.
+            let name = format!("{}{id}", ["!", "[\"https://id.example.com\",", "~"][id % 3]);
+            for (index, score) in [("owners", "0"), ("due", "1")] {
+                let index = format!("{{oauth}}:{index}");
+                server.command(&["ZADD", &index, score, &name]).unwrap();
+            }
+        }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
