@@ -44,7 +44,7 @@ const BATCHES: usize = 1000;
 /// How often dead entries are looked for.
 const ROUND: Duration = Duration::from_secs(30);
 /// A dead entry is kept this much longer, for whoever wants to know why.
-const GRACE: Duration = Duration::from_secs(60);
+pub(super) const GRACE: Duration = Duration::from_secs(60);
 /// In a store a day longer: others share it, and the clock of this machine may be ahead of theirs.
 const STORE_GRACE: Duration = Duration::from_secs(86_400);
 

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use serde_json::{Map, Value};
 
+use super::background::GRACE;
 use crate::{
     AccessToken, RefreshToken, Token, TokenSet,
     store::{Issued, Record, TokenRequest},
@@ -57,7 +58,10 @@ impl Update {
     /// replaced what it is about.
     pub(crate) fn apply(&self, mut record: Record) -> Option<Record> {
         match self {
-            Self::Granted { request, token } => Some(record.with(request.clone(), token.clone())),
+            Self::Granted { request, token } => {
+                let record = without_dead(record, token.issued_at());
+                Some(record.with(request.clone(), token.clone()))
+            }
             Self::Replaced { request, token } => {
                 let record = record.retain(|_| false);
                 Some(record.with(request.clone(), token.clone()))
@@ -80,7 +84,7 @@ impl Update {
                     .find(|have| have.request == *base && (spends(have, spent) || buried(have)))?;
                 if request == base {
                     have.token = inherit(token.clone(), &have.token);
-                    return Some(record);
+                    return Some(without_dead(record, token.issued_at()));
                 }
                 // The refresh token keeps its full scope (RFC 6749 §6) and stays where it was.
                 have.token = have
@@ -88,6 +92,7 @@ impl Update {
                     .clone()
                     .with_refresh_token(token.refresh_token().cloned());
                 let narrowed = token.clone().with_refresh_token(None);
+                let record = without_dead(record, token.issued_at());
                 Some(record.with(request.clone(), narrowed))
             }
             Self::Rotated {
@@ -196,6 +201,17 @@ impl Update {
             _ => false,
         }
     }
+}
+
+/// A record that is written for years does not keep what every scope and resource ever brought.
+/// Only what is added takes something away, so that no look is needed where nothing grows.
+fn without_dead(record: Record, now: SystemTime) -> Record {
+    record.retain(|Issued { token, .. }| {
+        let spendable = token.refresh_token().is_some()
+            && token.refresh_expires_at().is_none_or(|end| now < end);
+        let over = |end| now.duration_since(end).is_ok_and(|since| since >= GRACE);
+        spendable || !token.expires_at().is_some_and(over)
+    })
 }
 
 fn spends(have: &Issued, spent: &RefreshToken) -> bool {

@@ -49,6 +49,38 @@ async fn a_hundred_thousand_dead_entries_go_also_without_a_background_task() {
     assert_eq!(events.missed() as usize, owners + 2 - 1024);
 }
 
+/// As with a resource per user, or an account per scope: one token always lives.
+#[tokio::test]
+async fn an_owner_keeps_no_more_token_sets_than_can_still_be_used() {
+    let server = Server::new();
+    server.lifetime(60);
+    let store = MemoryStore::with_clock(Arc::new(server.clock.clone()));
+    for tokens in [
+        builder(&server).build(),
+        builder(&server).store(store).build(),
+    ] {
+        let lasting = login(&server, "lasting", "refresh-0").with_expires_at(None);
+        tokens.register(&Subject::Client, lasting).await.unwrap();
+        for index in 0..10_000 {
+            let wanted = tokens.select(&Subject::Client);
+            let wanted = wanted.scopes(scopes(&format!("read {index}")));
+            wanted
+                .resource("https://api.example.com")
+                .get()
+                .await
+                .unwrap();
+            server.clock.advance(seconds(10));
+            if index % 1000 == 999 {
+                // 60 s of life and 60 s of grace, and the one that can be refreshed.
+                let held = tokens.sessions(&Subject::Client).await.unwrap();
+                assert_eq!(held.len(), 13, "after {index}");
+            }
+        }
+        let held = tokens.sessions(&Subject::Client).await.unwrap();
+        assert!(held[0].refreshable, "{:?}", held[0]);
+    }
+}
+
 #[tokio::test]
 async fn memory_holds_no_more_owners_than_it_may_even_if_all_end_at_once() {
     let server = Server::new();
