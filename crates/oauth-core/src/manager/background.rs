@@ -175,7 +175,7 @@ impl Shared {
         };
         let owners = store.due(before, BATCH).await.unwrap_or_default();
         let registrations = self.registrations();
-        let key = |owner| registrations.iter().find_map(|have| have.key(owner));
+        let key = |owner| registrations.key(owner);
         let any = |owner: Key| FlightKey {
             owner,
             request: TokenRequest::any(),

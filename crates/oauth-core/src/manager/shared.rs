@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard},
 };
 
 use tokio::sync::Semaphore;
@@ -18,7 +18,7 @@ use super::{
     life::Introspections,
     locks::Locks,
     policy::RefreshPolicy,
-    registration::{Registration, names},
+    registration::{Registration, Registrations},
     renewal,
     room::make_room,
     source::TokenSource,
@@ -67,7 +67,7 @@ pub(crate) struct Shared {
     pub(crate) introspections: Introspections,
     pub(crate) claims: ClaimsAsked,
     pub(crate) settings: Settings,
-    registrations: RwLock<Vec<Arc<Registration>>>,
+    pub(super) registrations: RwLock<Registrations>,
     hot: Mutex<HashMap<Key, Vec<std::sync::Weak<Hot>>>>,
     /// Random for this process: what spreads renewals out.
     draw: u64,
@@ -107,7 +107,6 @@ impl Shared {
         }
     }
 
-    /// The registration of `client`; the same client at the same issuer is one.
     pub(crate) fn register(
         &self,
         client: Client,
@@ -117,34 +116,22 @@ impl Shared {
             .registrations
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        let (issuer, client_id) = names(&client);
-        let same = registrations
-            .iter()
-            .position(|have| have.is(&issuer, &client_id));
-        let id = same.unwrap_or(registrations.len());
-        let number = u32::try_from(id).unwrap_or(u32::MAX);
-        let registration = Arc::new(Registration::new(number, client, source));
-        match same {
-            // A newer secret, or another source, for what is kept already.
-            Some(index) => registrations[index] = Arc::clone(&registration),
-            None => registrations.push(Arc::clone(&registration)),
-        }
-        registration
-    }
-
-    pub(crate) fn registrations(&self) -> Vec<Arc<Registration>> {
-        self.registrations
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        registrations.add(client, source, || {
+            let unsaved = self.unsaved.keys().into_iter().map(|key| key.registration);
+            let mut held = self.table.registrations();
+            held.extend(unsaved);
+            held
+        })
     }
 
     pub(crate) fn registration(&self, key: &Key) -> Option<Arc<Registration>> {
-        let registrations = self
-            .registrations
+        self.registrations().get(key)
+    }
+
+    pub(crate) fn registrations(&self) -> RwLockReadGuard<'_, Registrations> {
+        self.registrations
             .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        registrations.get(key.registration as usize).cloned()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A token that needs no renewing yet.

@@ -2,7 +2,7 @@
 //! allocation; nothing is awaited under a lock.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     hash::BuildHasher,
     sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
@@ -214,6 +214,15 @@ impl Table {
             }
         }
         picked
+    }
+
+    /// Those who have any token here.
+    pub(crate) fn registrations(&self) -> HashSet<u32> {
+        let mut all = HashSet::new();
+        for shard in &self.shards {
+            all.extend(read(shard).iter().map(|tokens| tokens.place().registration));
+        }
+        all
     }
 
     /// When each owner's last token ends.
