@@ -75,7 +75,9 @@ impl Flight {
     }
 
     pub(crate) async fn fly(self) {
+        // A refresh token that came with a failure is stored by now. Listeners and waiters get none.
         let result = self.run().await;
+        let result = result.map_err(|error| error.with_refresh_token(None));
         let shared = &self.shared;
         #[cfg(feature = "openid")]
         let news = result.as_ref().ok().map(|kept| kept.issued().token);

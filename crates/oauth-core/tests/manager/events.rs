@@ -122,6 +122,31 @@ async fn each_event_comes_once_and_in_order_and_names_no_token() {
     }
 }
 
+/// It has no access token, and the refresh token in it is stored, not told.
+#[tokio::test]
+async fn a_refresh_token_of_an_answer_that_is_none_goes_to_the_store_alone() {
+    let world = World::new().await;
+    let mut events = world.tokens.events();
+    world.server.clock.advance(HOUR);
+    let cut = format!(r#"{{"expires_in":3600,"refresh_token":"{PLANTED}"}}"#);
+    world.server.script(Ok((200, cut)));
+    let told = world.tokens.get(&user(), None).await.unwrap_err();
+    let remembered = world.tokens.get(&user(), None).await.unwrap_err();
+    assert_eq!(world.server.count(), 1);
+    assert_eq!(world.stored().await.unwrap(), PLANTED);
+    let mut errors = vec![told, remembered];
+    errors.extend(
+        drain(&mut events)
+            .into_iter()
+            .filter_map(|event| match event {
+                Event::RefreshFailed { error, .. } => Some(error),
+                _ => None,
+            }),
+    );
+    assert_eq!(errors.len(), 3);
+    assert!(errors.iter().all(|error| error.refresh_token().is_none()));
+}
+
 #[tokio::test]
 async fn a_stream_that_is_not_read_misses_and_holds_nobody_up() {
     let server = Server::new();
