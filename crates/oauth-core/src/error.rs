@@ -125,11 +125,13 @@ impl Error {
         this
     }
 
-    /// Whoever renewed a token for many callers ended without a result.
+    /// Whoever acted for a caller ended without a result.
     pub(crate) fn lost() -> Self {
         Self::new(
             ErrorKind::Server,
-            Cow::Borrowed("the task that renewed the token panicked, or its runtime was shut down"),
+            Cow::Borrowed(
+                "the task that renewed or removed the token panicked, or its runtime was shut down",
+            ),
         )
     }
 

@@ -186,8 +186,8 @@ impl TokenManager {
     }
 
     /// Removes a token set from memory and store, and then, when the manager is to
-    /// [revoke on delete](super::TokenManagerBuilder::revoke_on_delete), revokes it: first the
-    /// refresh token.
+    /// [revoke on delete](super::TokenManagerBuilder::revoke_on_delete), revokes it (RFC 7009):
+    /// first the refresh token. Dropping the future stops the waiting, not that.
     ///
     /// # Errors
     /// When it may still be in the store; the server is told all the same. What it says is in
@@ -197,24 +197,8 @@ impl TokenManager {
         subject: &Subject,
         access_token: &AccessToken,
     ) -> Result<Deleted, Error> {
-        let (shared, key) = (&self.shared, self.key(subject));
-        // What is revoked is what is removed: no refresh token that a flight has replaced between.
-        let commit = shared.commit(&key).await;
-        let known = shared.known(&self.registration, &key).await;
-        let is_it = |have: &&Issued| *have.token.access_token() == *access_token;
-        let found: Vec<_> = known
-            .record
-            .tokens()
-            .iter()
-            .filter(is_it)
-            .cloned()
-            .collect();
-        let access_token = access_token.clone();
-        let update = Update::Deleted { access_token };
-        let forgotten = self.change_alone(&key, known, &update).await;
-        drop(commit);
-        let deleted = self.revoked(subject, &found).await;
-        forgotten.map(|()| deleted)
+        let (this, subject, dead) = (self.clone(), subject.clone(), access_token.clone());
+        to_its_end(async move { this.delete_now(&subject, &dead).await }).await
     }
 
     /// Removes all token sets of a subject, as [`TokenManager::delete`] does with one. A renewal
@@ -223,13 +207,8 @@ impl TokenManager {
     /// # Errors
     /// When some may still be in the store. The server is told all the same.
     pub async fn delete_all(&self, subject: &Subject) -> Result<Deleted, Error> {
-        let (shared, key) = (&self.shared, self.key(subject));
-        let commit = shared.commit(&key).await;
-        let known = shared.known(&self.registration, &key).await;
-        let cleared = self.clear_alone(&key).await;
-        drop(commit);
-        let deleted = self.revoked(subject, known.record.tokens()).await;
-        cleared.map(|()| deleted)
+        let (this, subject) = (self.clone(), subject.clone());
+        to_its_end(async move { this.delete_all_now(&subject).await }).await
     }
 
     /// Removes everything of a subject from memory and store, without a word to the server. A
@@ -241,6 +220,37 @@ impl TokenManager {
         let key = self.key(subject);
         let _commit = self.shared.commit(&key).await;
         self.clear_alone(&key).await
+    }
+
+    async fn delete_now(&self, subject: &Subject, dead: &AccessToken) -> Result<Deleted, Error> {
+        let (shared, key) = (&self.shared, self.key(subject));
+        // What is revoked is what is removed: no refresh token that a flight has replaced between.
+        let commit = shared.commit(&key).await;
+        let known = shared.known(&self.registration, &key).await;
+        let is_it = |have: &&Issued| *have.token.access_token() == *dead;
+        let found: Vec<_> = known
+            .record
+            .tokens()
+            .iter()
+            .filter(is_it)
+            .cloned()
+            .collect();
+        let access_token = dead.clone();
+        let update = Update::Deleted { access_token };
+        let forgotten = self.change_alone(&key, known, &update).await;
+        drop(commit);
+        let deleted = self.revoked(subject, &found).await;
+        forgotten.map(|()| deleted)
+    }
+
+    async fn delete_all_now(&self, subject: &Subject) -> Result<Deleted, Error> {
+        let (shared, key) = (&self.shared, self.key(subject));
+        let commit = shared.commit(&key).await;
+        let known = shared.known(&self.registration, &key).await;
+        let cleared = self.clear_alone(&key).await;
+        drop(commit);
+        let deleted = self.revoked(subject, known.record.tokens()).await;
+        cleared.map(|()| deleted)
     }
 
     async fn clear_alone(&self, key: &Key) -> Result<(), Error> {
@@ -460,11 +470,7 @@ impl TokenManager {
                 let said = self.client().revoke_refresh_token(refresh_token).await;
                 deleted.revocations.push(said);
             }
-            let said = self.client().revoke(token.access_token()).await;
-            if said.is_ok() {
-                let owner = self.owner(subject);
-                self.shared.tell(&Event::Revoked { owner });
-            }
+            let said = self.revoke(subject, token.access_token()).await;
             deleted.revocations.push(said);
         }
         deleted
@@ -474,6 +480,20 @@ impl TokenManager {
 impl fmt::Debug for Introspections {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Introspections")
+    }
+}
+
+/// Runs `act` in a task of its own, where there is a runtime: when whoever waits goes away between
+/// removing a token and revoking it, nobody else knows of it any more.
+async fn to_its_end<T: Send + 'static>(
+    act: impl Future<Output = Result<T, Error>> + Send + 'static,
+) -> Result<T, Error> {
+    match tokio::runtime::Handle::try_current() {
+        Ok(runtime) => runtime
+            .spawn(act)
+            .await
+            .unwrap_or_else(|_| Err(Error::lost())),
+        Err(_) => act.await,
     }
 }
 

@@ -209,6 +209,47 @@ async fn what_a_flight_has_replaced_meanwhile_is_not_revoked() {
     assert_eq!(world.stored().await, None);
 }
 
+/// Whoever deletes goes away while the store is asked, or while the server is.
+#[tokio::test]
+async fn a_deletion_that_was_given_up_still_revokes() {
+    for all in [false, true] {
+        for stand_at in ["load", "save", "remove", "/revoke"] {
+            let world = World::new().await;
+            let tokens = builder(&world.server)
+                .store(world.store.clone())
+                .revoke_on_delete(true)
+                .build();
+            world.server.at("/revoke", 200, "");
+            introspected(&world.server, true, 3600);
+            tokens.get(&user(), None).await.unwrap();
+            let dead = AccessToken::new("access-0").unwrap();
+            assert!(tokens.introspect(&dead).await.unwrap().is_active());
+            world.store.hold(stand_at);
+            if stand_at == "/revoke" {
+                world.server.hold();
+            }
+            let (deleting, token) = (tokens.clone(), dead.clone());
+            let deleting = tokio::spawn(async move {
+                match all {
+                    true => deleting.delete_all(&user()).await,
+                    false => deleting.delete(&user(), &token).await,
+                }
+            });
+            settle().await;
+            deleting.abort();
+            world.store.up();
+            world.server.go();
+            settle().await;
+            let gone = revoked(&world.server);
+            assert_eq!(gone, ["refresh-0", "access-0"], "{all} {stand_at}");
+            assert_eq!(world.stored().await, None);
+            introspected(&world.server, false, 3600);
+            let said = tokens.introspect(&dead).await.unwrap();
+            assert!(!said.is_active(), "what was known before is forgotten");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_clear_that_was_given_up_takes_no_refresh_token_away() {
     let world = World::new().await;
