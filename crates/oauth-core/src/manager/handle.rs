@@ -210,9 +210,11 @@ impl TokenHandle {
         };
         self.hot.current.store(Some(Arc::clone(&ready)));
         self.hot.look.store(look, Relaxed);
-        // Somebody may have published between the look-up and the store: then that one counts.
+        // Somebody may have published between the look-up and the store: then that one counts, be
+        // it the same token that has been called dead meanwhile.
         let newest = self.shared.find(&self.hot.key);
-        if newest.is_none_or(|newest| newest.access() != kept.access()) {
+        let same = |newest: &Kept| newest.access() == kept.access() && newest.end() >= kept.end();
+        if !newest.is_some_and(|newest| same(&newest)) {
             self.hot.cool();
         }
         Ok(ready)
@@ -259,5 +261,35 @@ impl fmt::Debug for TokenHandle {
 impl fmt::Debug for Ready {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Ready([REDACTED])")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        Client, Endpoints, GenericProvider, TokenManager, TokenSet, clock::Clock, store::Subject,
+    };
+
+    #[tokio::test]
+    async fn a_token_that_is_invalidated_while_its_header_is_made_is_not_kept_ready() {
+        let endpoints = Endpoints::new("https://id.example.com/token").expect("an https URL");
+        let client = Client::builder(GenericProvider::new(endpoints), "id").build();
+        let tokens = TokenManager::new(client.expect("all it needs"));
+        let now = crate::clock::SystemClock::new().now();
+        let access = AccessToken::new("access").expect("plain ASCII");
+        let token = TokenSet::new(access.clone(), now)
+            .with_expires_at(Some(now + Duration::from_secs(3600)));
+        let user = Subject::user("42");
+        let registered = tokens.register(&user, token).await;
+        let kept = registered.expect("no store that could fail").0;
+        let handle = tokens.source(&user, Some(&crate::Scopes::empty()));
+        assert!(handle.header().await.is_ok() && handle.try_header().is_some());
+        let told = tokens.invalidate(&user, &access).await;
+        told.expect("no store that could fail");
+        handle.warm(kept).expect("what was found before");
+        assert_eq!(handle.try_header(), None);
     }
 }
