@@ -166,4 +166,4 @@ impl fmt::Debug for Authorize {
 
 /// The longest refusal that is read, in bytes.
 #[cfg(feature = "reqwest-middleware")]
-const LONGEST_REFUSAL: u64 = 64 * 1024;
+const LONGEST_REFUSAL: usize = 64 * 1024;

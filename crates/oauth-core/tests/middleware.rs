@@ -24,6 +24,7 @@ use oauth_core::{
 };
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
 use server::Server;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -97,6 +98,63 @@ async fn another_refusal_than_of_the_token_renews_nothing() {
         .unwrap();
     assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
     assert_eq!(server.count(), 1);
+}
+
+/// An API that says nowhere how long its answers are. It takes no token but `good`, and refuses the
+/// others with `length` bytes of `.`.
+async fn chunked(good: &'static str, length: usize) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/thing", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = vec![0; 4096];
+            let read = stream.read(&mut request).await.unwrap();
+            let request = String::from_utf8_lossy(&request[..read]).into_owned();
+            let (status, body) = match request.contains(&format!("Bearer {good}\r\n")) {
+                true => ("200 OK", "fine".to_owned()),
+                false => ("401 Unauthorized", ".".repeat(length)),
+            };
+            let head = format!(
+                "HTTP/1.1 {status}\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n"
+            );
+            let chunk =
+                |part: &[u8]| [format!("{:x}\r\n", part.len()).as_bytes(), part, b"\r\n"].concat();
+            let chunks = body.as_bytes().chunks(10_000).flat_map(chunk);
+            let answer: Vec<u8> = head.into_bytes().into_iter().chain(chunks).collect();
+            // A client that has heard enough may go.
+            let _ = stream.write_all(&answer).await;
+            let _ = stream.write_all(b"0\r\n\r\n").await;
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn a_refusal_is_one_also_when_it_does_not_say_how_long_it_is() {
+    for length in [0, 2, 64 * 1024, 200_000] {
+        let server = Server::new();
+        let client = |url: &str| {
+            let token = TokenManager::new(server.client()).source(&Subject::Client, None);
+            let authorize = Authorize::new(token, [url]).unwrap();
+            ClientBuilder::new(reqwest::Client::new())
+                .with(authorize)
+                .build()
+        };
+        let url = chunked("access-2", length).await;
+        let answer = client(&url).get(&url).send().await.unwrap();
+        assert_eq!(answer.text().await.unwrap(), "fine", "{length}");
+        assert_eq!(server.count(), 2);
+
+        let url = chunked("none", length).await;
+        let client = client(&url);
+        for _ in 0..2 {
+            let answer = client.get(&url).send().await.unwrap();
+            assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+            assert_eq!(answer.url().as_str(), url);
+            assert_eq!(answer.text().await.unwrap(), ".".repeat(length));
+        }
+        assert_eq!(server.count(), 4, "the second try is remembered");
+    }
 }
 
 #[tokio::test]

@@ -1,9 +1,16 @@
 //! As a middleware of reqwest.
 
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::Extensions;
-use reqwest::{Request, Response, ResponseBuilderExt};
+use http_body::{Body as HttpBody, Frame};
+use reqwest::{Body, Request, Response, ResponseBuilderExt};
 use reqwest_middleware::{Error, Middleware, Next, Result};
 
 use super::{Authorize, LONGEST_REFUSAL};
@@ -41,30 +48,64 @@ impl Middleware for Authorize {
     }
 }
 
-/// Whether an answer is a refusal that can be read whole.
 fn is_refusal(answer: &Response) -> bool {
-    let short = answer
-        .content_length()
-        .is_some_and(|length| length <= LONGEST_REFUSAL);
-    answer.status() == http::StatusCode::UNAUTHORIZED && short
+    answer.status() == http::StatusCode::UNAUTHORIZED
 }
 
-/// Reads a refusal; the caller gets the same answer again.
+/// Reads a refusal, whether or not it says how long it is; the caller gets the same answer again.
+/// One that is too long goes by its status and headers alone.
 async fn read(answer: Response) -> Result<(Response, http::Response<Bytes>)> {
-    let (status, version) = (answer.status(), answer.version());
-    let (url, headers) = (answer.url().clone(), answer.headers().clone());
-    let body = answer.bytes().await?;
-    let build = |body: Bytes| {
-        let mut response = http::Response::new(body);
-        *response.status_mut() = status;
-        *response.version_mut() = version;
-        *response.headers_mut() = headers.clone();
-        response
-    };
-    let refusal = build(body.clone());
+    let mut refusal = http::Response::new(Bytes::new());
+    *refusal.status_mut() = answer.status();
+    *refusal.headers_mut() = answer.headers().clone();
+    if answer
+        .content_length()
+        .is_some_and(|length| length > LONGEST_REFUSAL as u64)
+    {
+        return Ok((answer, refusal));
+    }
     // Where the answer came from can only be given to a builder.
-    let located = http::Response::builder().url(url).body(());
-    let mut answer = build(body);
-    *answer.extensions_mut() = std::mem::take(located.map_err(Error::middleware)?.extensions_mut());
+    let located = http::Response::builder().url(answer.url().clone()).body(());
+    let (mut head, mut body) = http::Response::<Body>::from(answer).into_parts();
+    let located = located.map_err(Error::middleware)?.into_parts().0;
+    head.extensions.extend(located.extensions);
+    let mut start = Vec::new();
+    while start.len() <= LONGEST_REFUSAL {
+        match poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+            Some(frame) => start.extend(frame?.into_data().unwrap_or_default()),
+            None => {
+                let start = Bytes::from(start);
+                *refusal.body_mut() = start.clone();
+                let answer = http::Response::from_parts(head, start);
+                return Ok((Response::from(answer), refusal));
+            }
+        }
+    }
+    let whole = Body::wrap(Whole {
+        start: Some(start.into()),
+        rest: body,
+    });
+    let answer = http::Response::from_parts(head, whole);
     Ok((Response::from(answer), refusal))
+}
+
+/// A body whose start has been read.
+struct Whole {
+    start: Option<Bytes>,
+    rest: Body,
+}
+
+impl HttpBody for Whole {
+    type Data = Bytes;
+    type Error = reqwest::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<std::result::Result<Frame<Bytes>, reqwest::Error>>> {
+        match self.start.take() {
+            Some(start) => Poll::Ready(Some(Ok(Frame::data(start)))),
+            None => Pin::new(&mut self.rest).poll_frame(context),
+        }
+    }
 }
