@@ -3,6 +3,7 @@
 //! new ones come.
 
 use std::{
+    collections::HashSet,
     sync::{
         Arc, Weak,
         atomic::{
@@ -13,10 +14,11 @@ use std::{
     time::Duration,
 };
 
+use tokio::task::JoinSet;
+
 use super::{
     event::Event,
     shared::{FlightKey, Shared},
-    table::Key,
     timeline::{Moment, nanos},
 };
 use crate::store::TokenRequest;
@@ -39,7 +41,8 @@ impl Drop for Running {
 
 /// At most this many owners at a time.
 const BATCH: usize = 100;
-/// How many times as many are removed from a store in one round: more than can end in it.
+/// How many times as many are removed from a store, or looked through, in one round: more than can
+/// end in it.
 const BATCHES: usize = 1000;
 /// How often dead entries are looked for.
 const ROUND: Duration = Duration::from_secs(30);
@@ -144,47 +147,66 @@ impl Shared {
     }
 
     async fn renew_due(self: &Arc<Self>) {
+        let mut flying = JoinSet::new();
+        self.renew_due_in_store(&mut flying).await;
         let now = self.timeline.now();
         let soon = |kept: &super::kept::Kept| kept.can_refresh() && now >= self.advisory_at(kept);
-        let mut due: Vec<FlightKey> = self.table.requests(soon);
-        // Those that fail do not keep the others waiting.
-        due.retain(|key| self.failures.get(key, now).is_none());
-        due.truncate(BATCH);
-        due.extend(self.due_in_store().await);
-        for key in due {
-            let Some(registration) = self.registration(&key.owner) else {
-                continue;
-            };
-            let found = self.find(&key);
-            if found
-                .as_ref()
-                .is_none_or(|kept| now >= self.advisory_at(kept))
-            {
-                self.renew_in_background(&registration, &key, found);
-            }
+        let mut due = self.table.requests(soon);
+        due.sort_unstable_by_key(|(end, _)| *end);
+        for (_, key) in due {
+            self.renew_unasked(&key, &mut flying).await;
         }
     }
 
-    /// What is only in the store so far: it is read first, and renewed the next time.
-    async fn due_in_store(&self) -> Vec<FlightKey> {
+    /// What is only in the store so far. What has a while left is read now, and renewed the next
+    /// time.
+    async fn renew_due_in_store(self: &Arc<Self>, flying: &mut JoinSet<()>) {
         let (Some(store), Some(before)) = (
             &self.store,
             self.clock.now().checked_add(self.policy.longest_window()),
         ) else {
-            return Vec::new();
+            return;
         };
-        let owners = store.due(before, BATCH).await.unwrap_or_default();
-        let registrations = self.registrations();
-        let key = |owner| registrations.key(owner);
-        let any = |owner: Key| FlightKey {
-            owner,
-            request: TokenRequest::any(),
+        let mut seen = HashSet::new();
+        let mut limit = BATCH;
+        loop {
+            let owners = store.due(before, limit).await.unwrap_or_default();
+            let ours = |owner| self.registrations().key(owner);
+            let keys: Vec<_> = owners.iter().filter_map(ours).collect();
+            for owner in keys {
+                let key = FlightKey {
+                    owner: owner.clone(),
+                    request: TokenRequest::any(),
+                };
+                if seen.insert(owner) && self.find(&key).is_none() {
+                    self.renew_unasked(&key, flying).await;
+                }
+            }
+            // Other services' owners, and those that fail, stay at the head: look past them.
+            if owners.len() < limit || limit >= BATCH * BATCHES {
+                return;
+            }
+            limit *= 2;
+        }
+    }
+
+    /// Renews one unless that failed lately. Of those that are renewed unasked so many are under way
+    /// at a time.
+    async fn renew_unasked(self: &Arc<Self>, key: &FlightKey, flying: &mut JoinSet<()>) {
+        let now = self.timeline.now();
+        let found = self.find(key);
+        let fresh = |kept: &Arc<super::kept::Kept>| now < self.advisory_at(kept);
+        let Some(registration) = self.registration(&key.owner) else {
+            return;
         };
-        owners
-            .iter()
-            .filter_map(key)
-            .map(any)
-            .filter(|key| self.find(key).is_none())
-            .collect()
+        if found.as_ref().is_some_and(fresh) {
+            return;
+        }
+        if let Some(waiter) = self.renew_in_background(&registration, key, found) {
+            flying.spawn(async move { drop(waiter.wait().await) });
+        }
+        if flying.len() >= BATCH {
+            flying.join_next().await;
+        }
     }
 }

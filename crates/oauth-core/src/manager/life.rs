@@ -416,7 +416,7 @@ impl TokenManager {
             .table
             .requests(|kept| kept.is_access_token(token));
         let own = |key: &FlightKey| key.owner.registration == self.registration.id();
-        for key in found.into_iter().filter(own) {
+        for key in found.into_iter().map(|(_, key)| key).filter(own) {
             if let Err(error) = self.invalidate(&key.owner.subject, token).await {
                 tracing::warn!(%error, "that a token is not active could not be stored");
             }

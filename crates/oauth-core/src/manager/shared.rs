@@ -12,7 +12,7 @@ use super::{
     claims::ClaimsAsked,
     event::{Event, Listeners},
     failures::Failures,
-    flight::{Flights, Pilot},
+    flight::{Flights, Pilot, Waiter},
     handle::Hot,
     kept::Kept,
     life::Introspections,
@@ -173,21 +173,22 @@ impl Shared {
         random::fraction(&*self.random)
     }
 
-    /// Lets one flight replace what is still good, or read what is not in memory.
+    /// Lets one flight replace what is still good, or read what is not in memory; its end, when it
+    /// is a new one.
     pub(crate) fn renew_in_background(
         self: &Arc<Self>,
         registration: &Arc<Registration>,
         key: &FlightKey,
         replaces: Option<Arc<Kept>>,
-    ) {
+    ) -> Option<Waiter<Landing>> {
         if self.flights.is_flying(key) || self.failures.get(key, self.timeline.now()).is_some() {
-            return;
+            return None;
         }
-        if let (_, Some(pilot)) = self.flights.join(key) {
-            let replaces = replaces.map(|kept| kept.access_token());
-            // Without a runtime nothing runs in the background; the token is still good.
-            let _ = self.launch(registration, key, pilot, replaces);
-        }
+        let (waiter, pilot) = self.flights.join(key);
+        let replaces = replaces.map(|kept| kept.access_token());
+        // Without a runtime nothing runs in the background; the token is still good.
+        self.launch(registration, key, pilot?, replaces).ok()?;
+        Some(waiter)
     }
 
     /// Waits for the flight that renews `found`, or that brings another than `replaces`, which is

@@ -201,15 +201,18 @@ impl Table {
         self.shards.iter().map(|shard| read(shard).len()).sum()
     }
 
-    /// The owners and requests of the tokens for which `pick` says yes.
-    pub(crate) fn requests(&self, pick: impl Fn(&Kept) -> bool) -> Vec<FlightKey> {
+    /// The ends, owners and requests of the tokens for which `pick` says yes.
+    pub(crate) fn requests(&self, pick: impl Fn(&Kept) -> bool) -> Vec<(Moment, FlightKey)> {
         let mut picked = Vec::new();
         for shard in &self.shards {
             for tokens in read(shard).iter() {
                 let due = tokens.as_slice().iter().filter(|kept| pick(kept));
-                picked.extend(due.map(|kept| FlightKey {
-                    owner: tokens.place().key(),
-                    request: kept.request(),
+                picked.extend(due.map(|kept| {
+                    let key = FlightKey {
+                        owner: tokens.place().key(),
+                        request: kept.request(),
+                    };
+                    (kept.end(), key)
                 }));
             }
         }

@@ -179,6 +179,87 @@ async fn each_token_of_an_owner_is_renewed_in_the_background() {
     );
 }
 
+/// What was sent, but for the first, which is the client's own.
+fn spent(server: &Server) -> Vec<String> {
+    (1..server.count())
+        .filter_map(|index| server.sent(index, "refresh_token"))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_round_renews_all_that_is_due_and_first_what_ends_first() {
+    let server = Server::stepped();
+    let tokens = builder(&server)
+        .background_refresh(true)
+        .policy(RefreshPolicy::default().with_concurrency(1))
+        .build();
+    tokens.get(&Subject::Client, None).await.unwrap();
+    let now = server.clock.now();
+    for index in 0..1000_u64 {
+        // Each 30 ms later than another, in no order.
+        let order = index * 7919 % 1000;
+        let token = login(&server, "access-0", &format!("refresh-{order:03}"));
+        let end = now + HOUR + std::time::Duration::from_millis(order * 30);
+        let subject = Subject::user(index.to_string());
+        tokens
+            .register(&subject, token.with_expires_at(Some(end)))
+            .await
+            .unwrap();
+    }
+    // One round, which comes when all of them are in their last minute and still live.
+    server.clock.advance(HOUR - seconds(1));
+    for _ in 0..100 {
+        settle().await;
+    }
+    let expected: Vec<_> = (0..1000)
+        .map(|order| format!("refresh-{order:03}"))
+        .collect();
+    assert_eq!(spent(&server), expected);
+}
+
+#[tokio::test]
+async fn what_others_keep_in_the_store_does_not_stand_before_ours() {
+    let server = Server::stepped();
+    let store = MemoryStore::with_clock(Arc::new(server.clock.clone()));
+    let before = builder(&server).store(store.clone()).build();
+    let other = client(
+        &server,
+        "other.example.com",
+        oauth_core::RetryPolicy::none(),
+    );
+    let others = before.with_client(other);
+    let end = server.clock.now() + HOUR;
+    for index in 0..250 {
+        // The others' come first, and of ours those that fail.
+        let (tokens, refresh, end) = match index {
+            0..150 => (&others, "refresh-other", end - seconds(3)),
+            150..200 => (&before, "refresh-failing", end - seconds(2)),
+            _ => (&before, "refresh-ours", end),
+        };
+        let token = login(&server, "access-0", refresh).with_expires_at(Some(end));
+        let subject = Subject::user(index.to_string());
+        tokens.register(&subject, token).await.unwrap();
+    }
+    drop((before, others));
+    let tokens = builder(&server)
+        .store(store)
+        .background_refresh(true)
+        .policy(RefreshPolicy::default().with_concurrency(1))
+        .build();
+    tokens.get(&Subject::Client, None).await.unwrap();
+    server.accept("refresh-ours");
+    server.rotate(false);
+    server.clock.advance(HOUR - seconds(5));
+    for _ in 0..30 {
+        settle().await;
+    }
+    let spent = spent(&server);
+    let count = |refresh: &str| spent.iter().filter(|sent| *sent == refresh).count();
+    assert_eq!(count("refresh-ours"), 50, "{spent:?}");
+    assert_eq!(count("refresh-failing"), 50);
+    assert_eq!(count("refresh-other"), 0);
+}
+
 #[test]
 fn the_task_starts_again_after_its_runtime_is_gone() {
     let runtime = || {
