@@ -3,8 +3,8 @@
 use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
 
 use oauth_core::{
-    AccessToken, Capability::RefreshToken as Refresh, ErrorKind, TokenManager, manager::Event,
-    store::Subject,
+    AccessToken, Capability::RefreshToken as Refresh, ErrorKind, Token, TokenManager,
+    manager::Event, store::Subject,
 };
 
 use super::{
@@ -71,7 +71,7 @@ async fn a_write_that_fails(cx: Context) -> Outcome {
 }
 
 /// What a caller may be doing when it goes.
-const CALLS: [&str; 7] = [
+const CALLS: [&str; 10] = [
     "get",
     "header",
     "renew",
@@ -79,6 +79,9 @@ const CALLS: [&str; 7] = [
     "invalidate",
     "renew after a rejection",
     "shutdown",
+    "delete",
+    "delete all",
+    "clear",
 ];
 
 async fn cancelled_anywhere(cx: Context) -> Outcome {
@@ -152,6 +155,16 @@ async fn made(at: &Setting, tokens: &TokenManager, user: &Subject, call: &str) {
         ("shutdown", ..) => {
             let _flight = super::setting::caller(tokens, user);
             tokens.shutdown(LIFE).await;
+        }
+        ("delete" | "delete all" | "clear", _, Ok(token)) => {
+            let other = Subject::user("other");
+            let access = token.access_token().clone();
+            drop(tokens.register(&other, token).await);
+            match call {
+                "delete" => drop(tokens.delete(&other, &access).await),
+                "delete all" => drop(tokens.delete_all(&other).await),
+                _ => drop(tokens.clear(&other).await),
+            }
         }
         (_, Ok(rejected), _) => drop(tokens.source(user, None).renew(&rejected).await),
         _ => {}
