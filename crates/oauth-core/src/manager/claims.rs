@@ -4,15 +4,31 @@
 use serde_json::{Map, Value};
 
 use super::{
-    TokenManager, locks::Locks, room::Expiring, table::Key, timeline::nanos, update::Update,
+    ManagedToken, TokenManager,
+    failures::Failures,
+    life::{Digest, digest},
+    locks::Locks,
+    room::Expiring,
+    table::Key,
+    timeline::nanos,
+    update::Update,
 };
-use crate::{Error, store::Subject};
+use crate::{Error, UserInfo, store::Subject};
 
 /// When userinfo may be asked again.
 #[derive(Debug, Default)]
 pub(crate) struct ClaimsAsked {
     lately: Expiring<Key, ()>,
+    /// Of the access token that was sent: a new one is another try.
+    failures: Failures<Digest>,
     asking: Locks<Key>,
+}
+
+impl ClaimsAsked {
+    pub(crate) fn clear(&self) {
+        self.lately.clear();
+        self.failures.clear();
+    }
 }
 
 /// Where claims come from.
@@ -23,7 +39,7 @@ impl TokenManager {
     /// What the issuer says of a user: the claims of the newest id token, which is signed, before
     /// those of the userinfo endpoint. That is asked at most once per
     /// [`min_userinfo_refresh_interval`](super::TokenManagerBuilder::min_userinfo_refresh_interval),
-    /// however many callers come.
+    /// however many callers come; a failure is told to all for as long as one to renew is.
     ///
     /// # Errors
     /// As [`TokenManager::get`] and [`Client::userinfo`](crate::Client::userinfo); a protocol error
@@ -39,14 +55,12 @@ impl TokenManager {
             return Ok(merged(&claims));
         }
         let token = self.get(subject, None).await?;
-        let said = self.client().userinfo(&token.access_token()).await?;
-        let before = merged(&claims);
-        let before = before.get("sub").and_then(Value::as_str);
-        if before.is_some_and(|sub| sub != said.subject()) {
-            return Err(Error::protocol(
-                "claim \"sub\" is another than before; the answer was not used (OpenID Connect Core section 5.3.2)",
-            ));
+        let digest = digest(token.expose_secret());
+        if let Some(error) = asked.failures.get(&digest, shared.timeline.now()) {
+            return Err(error);
         }
+        let said = self.asked(&token, &merged(&claims)).await;
+        let said = shared.noting(&asked.failures, &digest, said)?;
         self.note_claims(&key, USERINFO, said.claims()).await;
         let now = shared.timeline.now();
         let interval = nanos(shared.settings.min_userinfo_refresh_interval);
@@ -55,6 +69,22 @@ impl TokenManager {
             .put(key, now, |_| ((), now.saturating_add(interval)));
         claims.insert(USERINFO.to_owned(), said.claims().clone().into());
         Ok(merged(&claims))
+    }
+
+    /// What the userinfo endpoint says of the user that is known as `before`.
+    async fn asked(
+        &self,
+        token: &ManagedToken,
+        before: &Map<String, Value>,
+    ) -> Result<UserInfo, Error> {
+        let said = self.client().userinfo(&token.access_token()).await?;
+        let before = before.get("sub").and_then(Value::as_str);
+        if before.is_some_and(|sub| sub != said.subject()) {
+            return Err(Error::protocol(
+                "claim \"sub\" is another than before; the answer was not used (OpenID Connect Core section 5.3.2)",
+            ));
+        }
+        Ok(said)
     }
 
     /// Keeps the claims of an id token that was verified at login, with the user's tokens. Those of

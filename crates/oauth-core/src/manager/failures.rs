@@ -1,6 +1,6 @@
 //! What failed lately, so that a server that is down or says no is not asked at every call.
 
-use std::time::Duration;
+use std::{hash::Hash, time::Duration};
 
 use super::{
     policy::RefreshPolicy,
@@ -12,18 +12,18 @@ use super::{
 use crate::{Error, Recovery};
 
 /// The last failure of each key, and how many there were in a row.
-#[derive(Debug, Default)]
-pub(crate) struct Failures(Expiring<FlightKey, (Error, u32)>);
+#[derive(Debug)]
+pub(crate) struct Failures<K>(Expiring<K, (Error, u32)>);
 
-impl Failures {
+impl<K: Hash + Eq + Clone> Failures<K> {
     /// The failure of `key` that still counts.
-    pub(crate) fn get(&self, key: &FlightKey, now: Moment) -> Option<Error> {
+    pub(crate) fn get(&self, key: &K, now: Moment) -> Option<Error> {
         self.0.get(key, now).map(|(error, _)| error)
     }
 
     pub(crate) fn remember(
         &self,
-        key: &FlightKey,
+        key: &K,
         error: &Error,
         policy: &RefreshPolicy,
         now: Moment,
@@ -41,15 +41,23 @@ impl Failures {
         });
     }
 
-    pub(crate) fn forget(&self, key: &FlightKey) {
+    pub(crate) fn forget(&self, key: &K) {
         self.0.forget(key);
-    }
-
-    pub(crate) fn forget_owner(&self, owner: &Key) {
-        self.0.retain(|key| key.owner != *owner);
     }
 
     pub(crate) fn clear(&self) {
         self.0.clear();
+    }
+}
+
+impl Failures<FlightKey> {
+    pub(crate) fn forget_owner(&self, owner: &Key) {
+        self.0.retain(|key| key.owner != *owner);
+    }
+}
+
+impl<K: Hash + Eq> Default for Failures<K> {
+    fn default() -> Self {
+        Self(Expiring::default())
     }
 }

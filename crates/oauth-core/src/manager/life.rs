@@ -13,6 +13,7 @@ use std::{
 use super::{
     TokenManager,
     event::Event,
+    failures::Failures,
     kept::Kept,
     locks::Locks,
     renewal::Known,
@@ -61,8 +62,30 @@ pub struct Session {
 /// What servers said of tokens, for as long as the manager may believe it.
 #[derive(Default)]
 pub(crate) struct Introspections {
-    answers: Expiring<[u8; 32], Introspection>,
-    asking: Locks<[u8; 32]>,
+    answers: Expiring<Digest, Introspection>,
+    failures: Failures<Digest>,
+    asking: Locks<Digest>,
+}
+
+/// A token as a key that is none.
+pub(crate) type Digest = [u8; 32];
+
+impl Introspections {
+    /// What is known of a token, be it that the server could not be asked lately.
+    fn known(&self, token: &Digest, now: Moment) -> Option<Result<Introspection, Error>> {
+        let answer = self.answers.get(token, now).map(Ok);
+        answer.or_else(|| self.failures.get(token, now).map(Err))
+    }
+
+    fn forget(&self, token: &Digest) {
+        self.answers.forget(token);
+        self.failures.forget(token);
+    }
+
+    fn clear(&self) {
+        self.answers.clear();
+        self.failures.clear();
+    }
 }
 
 impl TokenManager {
@@ -123,31 +146,31 @@ impl TokenManager {
 
     /// What the server says of a token (RFC 7662), asked at most once per
     /// [`min_introspect_interval`](super::TokenManagerBuilder::min_introspect_interval), however
-    /// many callers come. One in memory that is not active is not handed out again, as with
+    /// many callers come; a failure is told to all for as long as one to renew is. One in memory that is not active is not handed out again, as with
     /// [`TokenManager::invalidate`].
     ///
     /// # Errors
     /// As [`Client::introspect`](crate::Client::introspect).
     pub async fn introspect(&self, token: &AccessToken) -> Result<Introspection, Error> {
-        let known = &self.shared.introspections;
+        let (shared, known) = (&self.shared, &self.shared.introspections);
         let digest = digest(token.expose_secret());
-        if let Some(answer) = known.answers.get(&digest, self.shared.timeline.now()) {
-            return Ok(answer);
+        if let Some(said) = known.known(&digest, shared.timeline.now()) {
+            return said;
         }
         let _asking = known.asking.lock(&digest).await;
-        if let Some(answer) = known.answers.get(&digest, self.shared.timeline.now()) {
-            return Ok(answer);
+        if let Some(said) = known.known(&digest, shared.timeline.now()) {
+            return said;
         }
-        let answer = self
+        let said = self
             .client()
             .introspect(token.as_secret(), Some(TokenTypeHint::AccessToken))
-            .await?;
-        let timeline = &self.shared.timeline;
-        let interval = nanos(self.shared.settings.min_introspect_interval);
+            .await;
+        let answer = shared.noting(&known.failures, &digest, said)?;
+        let interval = nanos(shared.settings.min_introspect_interval);
         let end = answer
             .expires_at()
-            .map_or(Moment::MAX, |end| timeline.moment(end));
-        let now = timeline.now();
+            .map_or(Moment::MAX, |end| shared.timeline.moment(end));
+        let now = shared.timeline.now();
         let until = now.saturating_add(interval).min(end);
         known.answers.put(digest, now, |_| (answer.clone(), until));
         if !answer.is_active() {
@@ -179,7 +202,7 @@ impl TokenManager {
     pub async fn revoke(&self, subject: &Subject, access_token: &AccessToken) -> Result<(), Error> {
         self.client().revoke(access_token).await?;
         let digest = digest(access_token.expose_secret());
-        self.shared.introspections.answers.forget(&digest);
+        self.shared.introspections.forget(&digest);
         let owner = self.owner(subject);
         self.shared.tell(&Event::Revoked { owner });
         Ok(())
@@ -280,7 +303,8 @@ impl TokenManager {
         shared.flights.clear(|_| true);
         shared.unsaved.clear();
         shared.failures.clear();
-        shared.introspections.answers.clear();
+        shared.introspections.clear();
+        shared.claims.clear();
         shared.table.clear();
         shared.cool_all();
         match &shared.store {
@@ -316,7 +340,8 @@ impl TokenManager {
             shared.flights.clear(|_| true);
         }
         shared.failures.clear();
-        shared.introspections.answers.clear();
+        shared.introspections.clear();
+        shared.claims.clear();
         // What is not stored yet is nowhere else.
         let is_unsaved = |key: &Key, _| shared.unsaved.contains(key);
         shared.table.retain_owners(is_unsaved);
@@ -497,7 +522,7 @@ async fn to_its_end<T: Send + 'static>(
     }
 }
 
-fn digest(text: &str) -> [u8; 32] {
+pub(super) fn digest(text: &str) -> Digest {
     hmac_sha256::Hash::hash(text.as_bytes())
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    hash::Hash,
     sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard},
 };
 
@@ -52,7 +53,7 @@ pub(crate) struct Shared {
     pub(crate) random: Arc<dyn Random>,
     pub(crate) policy: RefreshPolicy,
     pub(crate) flights: Flights<FlightKey, Landing>,
-    pub(crate) failures: Failures,
+    pub(crate) failures: Failures<FlightKey>,
     /// One at a time spends an owner's refresh token, or asks with a client's name for one request.
     pub(crate) turns: Locks<Turn>,
     /// Without a store: held for a change of the memory, from the look at it to the end.
@@ -171,6 +172,24 @@ impl Shared {
 
     pub(crate) fn fraction(&self) -> f64 {
         random::fraction(&*self.random)
+    }
+
+    /// Keeps it in mind when `result` is a failure, so that not everybody meets it anew.
+    pub(crate) fn noting<K: Hash + Eq + Clone, T>(
+        &self,
+        failures: &Failures<K>,
+        key: &K,
+        result: Result<T, Error>,
+    ) -> Result<T, Error> {
+        match &result {
+            Ok(_) => failures.forget(key),
+            Err(error) if self.policy.remembers_failures() => {
+                let (now, fraction) = (self.timeline.now(), self.fraction());
+                failures.remember(key, error, &self.policy, now, fraction);
+            }
+            Err(_) => {}
+        }
+        result
     }
 
     /// Lets one flight replace what is still good, or read what is not in memory; its end, when it

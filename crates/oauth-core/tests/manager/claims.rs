@@ -56,7 +56,37 @@ async fn an_answer_about_somebody_else_is_refused_and_not_kept() {
     assert_eq!(error.kind(), ErrorKind::Protocol);
     assert!(!error.to_string().contains("mallory"));
     server.at("/userinfo", 200, r#"{"sub":"u"}"#);
+    server.clock.advance(seconds(60));
     assert_eq!(tokens.claims(&user()).await.unwrap()["sub"], "u");
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_down_is_asked_once_and_then_with_a_backoff() {
+    let server = Server::new();
+    let tokens = logged_in(&server).await;
+    server.at("/userinfo", 503, "");
+    server.hold();
+    let callers: Vec<_> = (0..100)
+        .map(|_| {
+            let tokens = tokens.clone();
+            tokio::spawn(async move { tokens.claims(&user()).await })
+        })
+        .collect();
+    server.until(1).await;
+    settle().await;
+    server.go();
+    for caller in callers {
+        let error = caller.await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Server);
+    }
+    assert_eq!(server.asked("/userinfo"), 1);
+    server.at("/userinfo", 200, r#"{"sub":"u"}"#);
+    tokens.claims(&user()).await.unwrap_err();
+    // A new login is another try at once.
+    let token = login(&server, "access-new", "refresh-new");
+    tokens.replace(&user(), token).await.unwrap();
+    assert_eq!(tokens.claims(&user()).await.unwrap()["sub"], "u");
+    assert_eq!(server.asked("/userinfo"), 2);
 }
 
 #[tokio::test]

@@ -54,6 +54,37 @@ async fn a_token_is_introspected_once_per_interval_however_many_ask() {
 }
 
 #[tokio::test]
+async fn an_introspection_that_fails_is_one_request_for_all_and_then_a_backoff() {
+    let server = Server::new();
+    server.at("/introspect", 503, "");
+    let tokens = builder(&server).build();
+    server.hold();
+    let callers: Vec<_> = (0..100)
+        .map(|_| {
+            let tokens = tokens.clone();
+            tokio::spawn(async move { tokens.introspect(&token()).await })
+        })
+        .collect();
+    server.until(1).await;
+    settle().await;
+    server.go();
+    for caller in callers {
+        let error = caller.await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Server);
+    }
+    assert_eq!(server.asked("/introspect"), 1);
+    server.clock.advance(seconds(1));
+    tokens.introspect(&token()).await.unwrap_err();
+    server.clock.advance(seconds(1) / 2);
+    tokens.introspect(&token()).await.unwrap_err();
+    assert_eq!(server.asked("/introspect"), 2, "doubled");
+    introspected(&server, true, 3600);
+    server.clock.advance(seconds(2));
+    assert!(tokens.introspect(&token()).await.unwrap().is_active());
+    assert_eq!(server.asked("/introspect"), 3);
+}
+
+#[tokio::test]
 async fn an_introspection_is_believed_no_longer_than_the_token_lives() {
     let server = Server::new();
     introspected(&server, true, 5);
