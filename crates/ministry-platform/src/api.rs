@@ -38,7 +38,8 @@ impl Api {
     ///
     /// Tokens of Ministry Platform can die before their end. When the server refuses one (401, or
     /// a `Message` that says so under any status), it is dropped, another one is fetched and the
-    /// request is sent once more, never twice.
+    /// request is sent once more, never twice. When the server refuses that one too, no call
+    /// fetches another for half a minute.
     ///
     /// # Errors
     /// Those of [`Authentication::authenticate`] or [`Authentication::authenticate_client`] when
@@ -55,19 +56,21 @@ impl Api {
     ) -> Result<http::Response<Bytes>, Error> {
         let (authentication, identity) = (&self.authentication, &self.identity);
         let request = authentication.resolve(request)?;
-        let token = authentication.token(identity).await?;
-        match authentication
-            .call(request.clone(), &token.access_token())
-            .await
-        {
-            Err(Refusal::DeadToken(_)) => {
-                authentication
-                    .drop_token(identity, &token.access_token())
-                    .await?;
-                let token = authentication.token(identity).await?;
-                Ok(authentication.call(request, &token.access_token()).await?)
-            }
-            result => Ok(result?),
+        let token = authentication.token(identity).await?.access_token();
+        let answer = authentication.call(request.clone(), &token).await;
+        if !is_dead(&answer) || authentication.was_refused_anew(&token) {
+            return Ok(answer?);
         }
+        authentication.drop_token(identity, &token).await?;
+        let token = authentication.token(identity).await?.access_token();
+        let answer = authentication.call(request, &token).await;
+        if is_dead(&answer) {
+            authentication.refused_anew(&token);
+        }
+        Ok(answer?)
     }
+}
+
+fn is_dead<T>(answer: &Result<T, Refusal>) -> bool {
+    matches!(answer, Err(Refusal::DeadToken(_)))
 }

@@ -151,6 +151,16 @@ impl Authentication {
         Ok(tokens.invalidate(&subject, token).await?)
     }
 
+    /// Says that the server has refused a token that it had given out this moment.
+    pub(crate) fn refused_anew(&self, token: &AccessToken) {
+        self.0.tokens.users.refused_anew(token);
+    }
+
+    /// Whether that was lately: another one would be refused as well.
+    pub(crate) fn was_refused_anew(&self, token: &AccessToken) -> bool {
+        self.0.tokens.users.was_refused_anew(token)
+    }
+
     /// Who keeps an identity's token, and under which name.
     fn keeper(&self, identity: &Identity) -> Result<(TokenManager, Subject), Error> {
         let tokens = &self.0.tokens;

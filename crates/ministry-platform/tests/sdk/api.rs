@@ -120,6 +120,32 @@ async fn a_second_refusal_ends_it() {
 }
 
 #[tokio::test]
+async fn a_server_that_refuses_every_token_is_not_asked_for_one_at_every_call() {
+    let church = Church::new(|request, n| {
+        if request.is_table() {
+            json(401, "")
+        } else {
+            token(format_args!("t{n}"))
+        }
+    })
+    .await;
+    let authentication = church.authentication();
+    for calls in [5, 3] {
+        let before = church.order().len();
+        for _ in 0..calls {
+            let api = authentication.api();
+            let refused = api.get_records(&contacts(), &Query::new()).await;
+            assert_eq!(refused.unwrap_err().kind(), ErrorKind::Refused);
+        }
+        let order = church.order().split_off(before);
+        let logins = order.iter().filter(|step| *step == "password").count();
+        // At first one to begin with, and each time one in the place of what was refused.
+        assert_eq!(logins, if before == 0 { 2 } else { 1 }, "{order:?}");
+        church.clock.advance(std::time::Duration::from_secs(30));
+    }
+}
+
+#[tokio::test]
 async fn a_clients_dead_token_costs_one_request_of_the_client() {
     let church = Church::new(|request, n| match request {
         _ if request.is_token() => token(format_args!("t{n}")),

@@ -65,7 +65,7 @@ impl SessionHandle {
 
     /// Calls Moov's API: `request` has the whole URL. Gives the answer when it is a 2XX. After a
     /// 401 the token is renewed, once for everybody who gets one for it, and the call is sent
-    /// again, once.
+    /// again, once. When Moov refuses the new token too, no call renews it for a minute.
     ///
     /// # Errors
     /// As [`SessionHandle::token`], and what the API answers. A usage error, and nothing sent,
@@ -76,13 +76,18 @@ impl SessionHandle {
     ) -> Result<http::Response<Bytes>, Error> {
         self.check(&request.uri().to_string())?;
         let token = self.authorize(request.headers_mut()).await?.access_token();
-        match self.call(request.clone(), &token).await {
-            Err(error) if error.status() == Some(StatusCode::UNAUTHORIZED) => {}
-            answer => return answer,
+        let tokens = self.session.tokens();
+        let answer = self.call(request.clone(), &token).await;
+        if !is_refused(&answer) || tokens.was_refused_anew(&token) {
+            return answer;
         }
         self.reject(&token).await;
         let token = self.authorize(request.headers_mut()).await?.access_token();
-        self.call(request, &token).await
+        let answer = self.call(request, &token).await;
+        if is_refused(&answer) {
+            tokens.refused_anew(&token);
+        }
+        answer
     }
 
     /// Says that Moov has answered 401 to this token, in a call that was not made by
@@ -132,4 +137,9 @@ impl SessionHandle {
         let message = "this is not a URL of Moov; the token is sent nowhere else";
         Err(oauth_core::Error::usage(message).into())
     }
+}
+
+fn is_refused<T>(answer: &Result<T, Error>) -> bool {
+    let status = answer.as_ref().err().and_then(Error::status);
+    status == Some(StatusCode::UNAUTHORIZED)
 }

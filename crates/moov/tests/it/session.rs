@@ -203,6 +203,29 @@ async fn a_401_renews_once() {
 }
 
 #[tokio::test]
+async fn when_moov_refuses_every_token_not_every_call_renews() {
+    let dead = || reply(401, "");
+    let mut script = vec![granted(1), dead(), granted(2), dead()];
+    script.extend([dead(), dead(), dead(), granted(3), dead()]);
+    let server = Server::start(script).await;
+    let (session, clock) = session(&server);
+    for call in 0..4 {
+        if call == 3 {
+            clock.advance(Duration::from_secs(60));
+        }
+        let request = http::Request::get(format!("{}/accounts", server.base_url()))
+            .body(Bytes::new())
+            .unwrap();
+        // Each with a handle of its own.
+        let refused = session.scopes(Scope::accounts_read()).send(request).await;
+        assert_eq!(refused.unwrap_err().status().unwrap().as_u16(), 401);
+    }
+    let get = "GET /accounts";
+    let expected = ["create", get, "refresh", get, get, get, get, "refresh", get];
+    assert_eq!(order(&server), expected);
+}
+
+#[tokio::test]
 async fn without_scopes_nothing_is_sent() {
     let server = Server::start([granted(1)]).await;
     let (session, _) = session(&server);

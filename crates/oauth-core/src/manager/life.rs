@@ -194,6 +194,46 @@ impl TokenManager {
             .await
     }
 
+    /// Says that an API has refused a token that had just been renewed because of a refusal: the
+    /// token is not the reason, and renewing it at every call would not help. For the longest
+    /// [backoff](super::RefreshPolicy::with_backoff), a minute if not set, it
+    /// [was refused](TokenManager::was_refused_anew); then one more renewal is worth a try.
+    ///
+    /// [`Authorize`](crate::middleware::Authorize) has this rule built in.
+    ///
+    /// ```
+    /// # use oauth_core::{AccessToken, Error, TokenManager, store::Subject};
+    /// # async fn call_api(token: &AccessToken) -> u16 { 401 }
+    /// async fn call(tokens: &TokenManager) -> Result<u16, Error> {
+    ///     let token = tokens.get(&Subject::Client, None).await?.access_token();
+    ///     let status = call_api(&token).await;
+    ///     if status != 401 || tokens.was_refused_anew(&token) {
+    ///         return Ok(status);
+    ///     }
+    ///     let renewed = tokens.select(&Subject::Client).renew_rejected(&token).await?.access_token();
+    ///     let status = call_api(&renewed).await;
+    ///     if status == 401 {
+    ///         tokens.refused_anew(&renewed);
+    ///     }
+    ///     Ok(status)
+    /// }
+    /// ```
+    pub fn refused_anew(&self, renewed: &AccessToken) {
+        let now = self.shared.timeline.now();
+        let until = now.saturating_add(nanos(self.shared.policy.max_backoff()));
+        let digest = digest(renewed.expose_secret());
+        self.shared.refused.put(digest, now, |_| ((), until));
+    }
+
+    /// Whether [`TokenManager::refused_anew`] was said of this token lately: another would be
+    /// refused as well.
+    #[must_use]
+    pub fn was_refused_anew(&self, token: &AccessToken) -> bool {
+        let digest = digest(token.expose_secret());
+        let now = self.shared.timeline.now();
+        self.shared.refused.contains(&digest, now)
+    }
+
     /// Tells the server that an access token is no longer needed (RFC 7009). It stays here; see
     /// [`TokenManager::delete`].
     ///

@@ -104,6 +104,10 @@ impl RefreshPolicy {
         self.remember_failures
     }
 
+    pub(crate) fn max_backoff(&self) -> Duration {
+        self.max_backoff
+    }
+
     pub(crate) fn lease(&self) -> Duration {
         self.lease
     }

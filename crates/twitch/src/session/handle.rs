@@ -82,7 +82,8 @@ impl SessionHandle {
     /// Calls Helix as [`Client::helix`](crate::Client::helix) does, waiting for `Ratelimit-Reset`
     /// where that helps. When Helix says that the token is dead, and it still is the current one,
     /// the token is renewed, once for everybody who hears that; the call is sent again with the
-    /// one that is current then. No other 401 is worth it, and no second one.
+    /// one that is current then. No other 401 is worth it, and no second one: when Helix refuses
+    /// the new token too, no call renews it for a minute.
     ///
     /// # Errors
     /// As [`SessionHandle::token`] and [`Client::helix`](crate::Client::helix).
@@ -93,13 +94,18 @@ impl SessionHandle {
         let client = self.session.client();
         client.check_helix(&request.uri().to_string())?;
         let token = self.authorize(request.headers_mut()).await?.access_token();
-        match client.send_helix(request.clone(), &token).await {
-            Err(error) if Unauthorized::of(&error) == Some(Unauthorized::InvalidToken) => {}
-            answer => return answer,
+        let tokens = self.session.tokens();
+        let answer = client.send_helix(request.clone(), &token).await;
+        if !is_refused(&answer) || tokens.was_refused_anew(&token) {
+            return answer;
         }
         self.reject(&token).await;
         let token = self.authorize(request.headers_mut()).await?.access_token();
-        client.send_helix(request, &token).await
+        let answer = client.send_helix(request, &token).await;
+        if is_refused(&answer) {
+            tokens.refused_anew(&token);
+        }
+        answer
     }
 
     /// Says that Twitch has called this token dead, in a call that was not made by
@@ -209,6 +215,11 @@ impl SessionHandle {
     fn clock(&self) -> &dyn Clock {
         &**self.session.0.client.core().clock()
     }
+}
+
+fn is_refused<T>(answer: &Result<T, Error>) -> bool {
+    let said = answer.as_ref().err().and_then(Unauthorized::of);
+    said == Some(Unauthorized::InvalidToken)
 }
 
 fn is_dead(error: &Error) -> bool {

@@ -272,6 +272,29 @@ async fn a_second_401_is_the_callers() {
 }
 
 #[tokio::test]
+async fn when_helix_refuses_every_token_not_every_call_spends_a_refresh_token() {
+    let dead = || fixture("helix.invalid_token.401");
+    let mut script = vec![validation(), dead(), granted("new", "rt2"), dead()];
+    script.extend([dead(), dead(), dead(), granted("newer", "rt3"), dead()]);
+    let server = Server::of(script).await;
+    let session = Session::new(server.confidential());
+    user(&session, Some("rt")).await;
+    for call in 0..4 {
+        if call == 3 {
+            server.clock.advance(Duration::from_secs(60));
+        }
+        // Each with a handle of its own.
+        let refused = session.user("1").helix(users(session.client())).await;
+        let said = Unauthorized::of(&refused.unwrap_err());
+        assert_eq!(said, Some(Unauthorized::InvalidToken));
+    }
+    let order = [
+        VALIDATE, USERS, TOKEN, USERS, USERS, USERS, USERS, TOKEN, USERS,
+    ];
+    assert_eq!(paths(&server), order);
+}
+
+#[tokio::test]
 async fn a_401_about_a_token_that_was_replaced_renews_nothing() {
     let server = Server::of([validation(), granted("new", "rt2")]).await;
     let session = Session::new(server.confidential());
