@@ -13,6 +13,9 @@ use crate::Context;
 pub enum Need {
     /// The provider can do this.
     Can(Capability),
+    /// The provider has a grant of which a token can be asked without an earlier one: see
+    /// [`Context::grant`].
+    AnyGrant,
     /// The provider's refusals have the form of RFC 6749 §5.2.
     StandardErrors,
     /// `expires_in` means what RFC 6749 §5.1 says, without a default or a floor of the provider's.
@@ -33,6 +36,9 @@ impl fmt::Display for Need {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Can(capability) => write!(f, "the provider has no {}", capability.as_str()),
+            Self::AnyGrant => {
+                f.write_str("the provider has no grant for client credentials, code or device code")
+            }
             Self::StandardErrors => f.write_str("the provider's errors have a form of their own"),
             Self::StandardExpiry => {
                 f.write_str("the provider's expires_in has a meaning of its own")

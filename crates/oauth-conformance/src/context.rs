@@ -6,16 +6,16 @@ use std::{
 };
 
 use oauth_core::{
-    Client, ClientBuilder, Provider, RetryPolicy, Token, TokenSet, Transport,
+    Capability, Client, ClientBuilder, Provider, RetryPolicy, Token, TokenSet, Transport,
     clock::{Clock, ManualClock},
-    grant::ClientCredentials,
+    grant::{AuthorizationCode, ClientCredentials, DeviceCode, Grant},
 };
 use secrecy::ExposeSecret;
 use serde_json::Value;
 
 use crate::{
     Counterpart, Credentials, Failure, Fault, Need, Reply, ScriptedServer, Secrets, Seed, Target,
-    WatchedTransport, seed::SeededRandom, trace::Recorded,
+    WatchedTransport, seed::SeededRandom, target::ANY_GRANT, trace::Recorded,
 };
 
 /// What a case works with. Each case has its own: nothing is shared between two.
@@ -221,8 +221,7 @@ impl Context {
         self.target.lacks().contains(&need)
     }
 
-    /// What the target's client makes of one answer to a client credentials request with the
-    /// target's scopes.
+    /// What the target's client makes of one answer to a token request ([`Context::grant`]).
     ///
     /// # Errors
     /// When the scripted server or the client cannot be set up; the inner result is the client's.
@@ -231,14 +230,38 @@ impl Context {
         Ok(self.ask(&self.client(server.base_url())?).await)
     }
 
-    /// A client credentials request of `client` with the target's scopes.
+    /// A token request of `client`; see [`Context::grant`].
     ///
     /// # Errors
     /// The client's.
     pub async fn ask(&self, client: &Client) -> Result<TokenSet, oauth_core::Error> {
-        client
-            .exchange(&ClientCredentials::new().with_scopes(self.credentials().scopes))
-            .await
+        client.exchange(&*self.grant(client)).await
+    }
+
+    /// What `client` can ask a token with, for the target's scopes: client credentials, or where
+    /// its provider has none a code with PKCE, or a device code. A scripted server takes any.
+    #[must_use]
+    pub fn grant(&self, client: &Client) -> Box<dyn Grant> {
+        let own = self.credentials();
+        let can = client.provider().capabilities();
+        let first = ANY_GRANT.into_iter().find(|grant| can.contains(*grant));
+        match first {
+            Some(Capability::AuthorizationCode) => {
+                let code = AuthorizationCode::new("conformance-code")
+                    .with_redirect_uri(own.redirect_uri)
+                    .with_requested_scopes(own.scopes);
+                Box::new(match can.contains(Capability::Pkce) {
+                    // The example of RFC 7636, appendix B.
+                    true => code.with_code_verifier("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"),
+                    false => code,
+                })
+            }
+            Some(Capability::DeviceCode) => {
+                let code = DeviceCode::new("conformance-device-code");
+                Box::new(code.with_requested_scopes(own.scopes))
+            }
+            _ => Box::new(ClientCredentials::new().with_scopes(own.scopes)),
+        }
     }
 
     /// A refusal with `code` as the target says it; an error when it has no way to.

@@ -32,6 +32,9 @@ const SECRET: [&str; 13] = [
 /// A shorter one is a word like any other: `demo` as a password is in every sentence about demos.
 const SHORTEST: usize = 8;
 
+/// One with fewer different bytes is padding, and like any other padding.
+const DIFFERENT: usize = 4;
+
 /// How many bytes of a form are looked up before it is compared.
 const PREFIX: usize = 6;
 
@@ -78,9 +81,14 @@ impl fmt::Debug for Secrets {
 }
 
 impl Secrets {
-    /// Adds one. What the catalogue itself says is none, nor is anything under eight characters.
+    /// Adds one. What the catalogue itself says is none, nor is anything under eight characters or
+    /// of fewer than four different ones, such as a token of a million letters `a`.
     pub fn add(&self, secret: &str) {
-        if secret.len() >= SHORTEST && !crate::catalogue::TEXT.contains(secret) {
+        let different = secret.bytes().collect::<BTreeSet<_>>().len();
+        if secret.len() >= SHORTEST
+            && different >= DIFFERENT
+            && !crate::catalogue::TEXT.contains(secret)
+        {
             self.lock().secrets.insert(secret.to_owned());
         }
     }
@@ -137,7 +145,7 @@ impl Secrets {
     }
 
     /// Where `text` has one of them: plain, in base64 of either alphabet and at any offset,
-    /// percent-encoded or in hex. Each find says which form, where, and what it ends near; never
+    /// percent-encoded, in hex or as a list of bytes. Each find says which form, where, and what it ends near; never
     /// the secret.
     #[must_use]
     pub fn find(&self, text: &str) -> Vec<Leak> {
@@ -212,6 +220,8 @@ pub enum Form {
     Percent,
     /// In hexadecimal digits.
     Hex,
+    /// As a list of bytes in decimal, as `Debug` shows them.
+    List,
 }
 
 /// A secret that was found where none may be.
@@ -231,6 +241,7 @@ impl fmt::Display for Leak {
             Form::Base64 => "in base64",
             Form::Percent => "percent-encoded",
             Form::Hex => "in hex",
+            Form::List => "as a list of bytes",
         };
         write!(f, "a secret of the run, {form}, in line {}", self.line)
     }
@@ -242,6 +253,9 @@ fn forms_of(secret: &str) -> Vec<(Form, Vec<u8>)> {
     forms.push((Form::Plain, json.as_bytes()[1..json.len() - 1].to_vec()));
     let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
     forms.push((Form::Hex, hex.into_bytes()));
+    let list: Vec<_> = secret.bytes().map(|byte| byte.to_string()).collect();
+    forms.push((Form::List, list.join(", ").into_bytes()));
+    forms.push((Form::List, list.join(",").into_bytes()));
     let every: String = secret.bytes().map(|byte| format!("%{byte:02x}")).collect();
     forms.push((Form::Percent, every.into_bytes()));
     for encoded in [

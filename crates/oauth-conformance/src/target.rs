@@ -81,10 +81,18 @@ pub trait Target: fmt::Debug + Send + Sync + 'static {
     }
 }
 
+/// The grants of which a token can be asked without an earlier one, the first choice first.
+pub(crate) const ANY_GRANT: [Capability; 3] = [
+    Capability::ClientCredentials,
+    Capability::AuthorizationCode,
+    Capability::DeviceCode,
+];
+
 /// Whether `target` meets `need`, given what its provider can do.
 pub(crate) fn meets(target: &dyn Target, need: Need, can: impl Fn(Capability) -> bool) -> bool {
     match need {
         Need::Can(capability) => can(capability),
+        Need::AnyGrant => ANY_GRANT.into_iter().any(can),
         need => !target.lacks().contains(&need),
     }
 }

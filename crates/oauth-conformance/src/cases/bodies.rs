@@ -5,29 +5,33 @@ mod json;
 mod media_type;
 mod secrecy;
 
-use oauth_core::Capability::{ClientCredentials, RefreshToken};
+use oauth_core::Capability::RefreshToken;
 
 use super::{expect, marks, profile};
-use crate::{Case, Context, Need::Can, Reply, cases};
+use crate::{
+    Case, Context,
+    Need::{AnyGrant, Can},
+    Reply, cases,
+};
 pub(super) use media_type::error_as_a_form;
 
 pub(super) const CASES: &[Case] = cases! {
-    "RSP-30" [Can(ClientCredentials)] => json::no_object,
-    "RSP-31" [Can(ClientCredentials)] => framing::cut,
-    "RSP-32" [Can(ClientCredentials)] => json::more_than_an_object,
-    "RSP-33" [Can(ClientCredentials)] => json::other_encodings,
-    "RSP-34" [Can(ClientCredentials)] => json::duplicates,
-    "RSP-35" [Can(ClientCredentials)] => json::deep,
-    "RSP-36" [Can(ClientCredentials)] => json::wide,
-    "RSP-37" [Can(ClientCredentials)] => framing::too_large,
-    "RSP-38" [Can(ClientCredentials)] => framing::codings,
-    "RSP-39" [Can(ClientCredentials)] => json::other_spellings,
-    "RSP-40" [Can(ClientCredentials)] => media_type::json_in_any_spelling,
-    "RSP-41" [Can(ClientCredentials)] => media_type::json_under_another_name,
-    "RSP-42" [Can(ClientCredentials)] => media_type::form,
-    "RSP-43" [Can(ClientCredentials)] => media_type::no_json,
-    "RSP-44" [Can(ClientCredentials), Can(RefreshToken)] => secrecy::of_the_body,
-    "RSP-45" [Can(ClientCredentials)] => secrecy::of_a_member,
+    "RSP-30" [AnyGrant] => json::no_object,
+    "RSP-31" [AnyGrant] => framing::cut,
+    "RSP-32" [AnyGrant] => json::more_than_an_object,
+    "RSP-33" [AnyGrant] => json::other_encodings,
+    "RSP-34" [AnyGrant] => json::duplicates,
+    "RSP-35" [AnyGrant] => json::deep,
+    "RSP-36" [AnyGrant] => json::wide,
+    "RSP-37" [AnyGrant] => framing::too_large,
+    "RSP-38" [AnyGrant] => framing::codings,
+    "RSP-39" [AnyGrant] => json::other_spellings,
+    "RSP-40" [AnyGrant] => media_type::json_in_any_spelling,
+    "RSP-41" [AnyGrant] => media_type::json_under_another_name,
+    "RSP-42" [AnyGrant] => media_type::form,
+    "RSP-43" [AnyGrant] => media_type::no_json,
+    "RSP-44" [AnyGrant, Can(RefreshToken)] => secrecy::of_the_body,
+    "RSP-45" [AnyGrant] => secrecy::of_a_member,
 };
 
 /// The target's token answer as text.

@@ -10,28 +10,27 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use oauth_core::{
     Capability::{self, ClientCredentials as CanClientCredentials, PublicClients},
     Client, ClientAuthMethod, Endpoints, ErrorKind, GenericProvider, RefreshToken, RetryPolicy,
-    ServerMetadata,
-    grant::{self, ClientCredentials},
+    ServerMetadata, grant,
     secrecy::ExposeSecret,
 };
 use serde_json::{Value, json};
 
 use crate::{
     Case, Context, Failure,
-    Need::{Can, ClientAuthenticationMethods},
+    Need::{AnyGrant, Can, ClientAuthenticationMethods},
     Outcome, Received, Reply, cases, ensure,
 };
 
 pub(super) const CASES: &[Case] = cases! {
-    "AUT-01" [Can(CanClientCredentials), ClientAuthenticationMethods] => basic,
-    "AUT-02" [Can(CanClientCredentials)] => vectors,
-    "AUT-03" [Can(CanClientCredentials), ClientAuthenticationMethods] => raw_basic,
+    "AUT-01" [AnyGrant, ClientAuthenticationMethods] => basic,
+    "AUT-02" [AnyGrant] => vectors,
+    "AUT-03" [AnyGrant, ClientAuthenticationMethods] => raw_basic,
     "AUT-04" [Can(PublicClients), Can(Capability::RefreshToken)] => without_a_secret,
-    "AUT-05" [Can(CanClientCredentials)] => post,
-    "AUT-06" [Can(CanClientCredentials)] => placement::one_method_at_a_time,
-    "AUT-07" [Can(CanClientCredentials)] => placement::nothing_in_the_uri,
-    "AUT-08" [Can(CanClientCredentials), ClientAuthenticationMethods] => choice_of_method,
-    "AUT-09" [Can(CanClientCredentials)] => never_probed,
+    "AUT-05" [AnyGrant] => post,
+    "AUT-06" [AnyGrant] => placement::one_method_at_a_time,
+    "AUT-07" [AnyGrant] => placement::nothing_in_the_uri,
+    "AUT-08" [AnyGrant, ClientAuthenticationMethods] => choice_of_method,
+    "AUT-09" [AnyGrant] => never_probed,
     "AUT-10" [Can(CanClientCredentials), ClientAuthenticationMethods] => jwt::private_key,
     "AUT-11" [Can(CanClientCredentials), ClientAuthenticationMethods] => jwt::client_secret,
     "AUT-12" [Can(CanClientCredentials), ClientAuthenticationMethods] => jwt::new_for_each_try,
@@ -76,7 +75,8 @@ async fn request_of(
     if let Some(method) = method {
         builder = builder.client_authentication(method);
     }
-    builder.build()?.exchange(&ClientCredentials::new()).await?;
+    let client = builder.build()?;
+    cx.ask(&client).await?;
     server
         .received()
         .pop()
@@ -279,7 +279,7 @@ async fn never_probed(cx: Context) -> Outcome {
         .builder(server.base_url())?
         .retry(RetryPolicy::default())
         .build()?;
-    let result = client.exchange(&ClientCredentials::new()).await;
+    let result = cx.ask(&client).await;
     ensure!(
         result.is_err(),
         "sent a 401 with Basic, expected an error, got {result:?}"

@@ -11,8 +11,8 @@ use oauth_core::{
     TransportErrorKind::{self, Connect, Interrupted, Timeout},
 };
 
-use crate::{Context, Counterpart, Failure, Fault, FaultProxy, Need, Outcome, ensure};
-use flow::{Begun, Flow};
+use crate::{Context, Failure, Fault, FaultProxy, Outcome, ensure};
+use flow::{Begun, Flow, Upstream};
 
 /// The flows that a session hangs on.
 pub(super) const OF_A_SESSION: &[Flow] = &[Flow::Refresh, Flow::Manager];
@@ -37,27 +37,27 @@ const SLACK: Duration = Duration::from_secs(10);
 
 /// Sends each of `flows` that the target has through each fault.
 pub(super) async fn meet(cx: &Context, flows: &[Flow]) -> Outcome {
-    if cx.lacks(Need::Counterpart) {
-        return Ok(());
-    }
     let can = cx.target().provider("http://127.0.0.1:9")?.capabilities();
     for flow in flows.iter().filter(|flow| can.contains(flow.needs())) {
-        let counterpart = cx.counterpart().await?;
+        let upstream = Upstream::start(cx).await?;
+        if !upstream.serves(*flow) {
+            continue;
+        }
         let cells = cx
             .faults()
             .into_iter()
-            .map(|fault| cell(cx, &counterpart, *flow, fault));
+            .map(|fault| cell(cx, &upstream, *flow, fault));
         try_join_all(cells).await?;
     }
     Ok(())
 }
 
 /// One flow through one fault.
-async fn cell(cx: &Context, counterpart: &Counterpart, flow: Flow, fault: Fault) -> Outcome {
+async fn cell(cx: &Context, upstream: &Upstream, flow: Flow, fault: Fault) -> Outcome {
     let met = format!("{flow:?} through {}", fault.name());
     let seed = cx.seed().of(&met);
-    let proxy = FaultProxy::start(counterpart.base_url(), [Some(fault)], seed).await?;
-    let begun = Begun::new(cx, counterpart, flow, proxy.base_url())
+    let proxy = FaultProxy::start(upstream.base_url(), [Some(fault)], seed).await?;
+    let begun = Begun::new(cx, upstream, flow, proxy.base_url())
         .await
         .map_err(|failure| Failure::new(format!("{met}: before it: {failure}")))?;
     let limit = if fault.times_out() { SHORT } else { LONG };

@@ -11,25 +11,25 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use oauth_core::{
-    Capability::{ClientCredentials, RefreshToken},
-    Error, ErrorKind, Limits, RetryPolicy, Scopes, Transport, TransportError, TransportErrorKind,
-    grant,
+    Error, ErrorKind, Limits, RetryPolicy, Transport, TransportError, TransportErrorKind,
     random::Random,
 };
 use serde_json::json;
 use tokio::net::TcpSocket;
 
 use super::{expect, faults, marks, refusals};
-use crate::{Case, Context, Failure, Need::Can, Outcome, Reply, WatchedTransport, cases, ensure};
+use crate::{
+    Case, Context, Failure, Need::AnyGrant, Outcome, Reply, WatchedTransport, cases, ensure,
+};
 
 pub(super) const CASES: &[Case] = cases! {
-    "RSP-80" [Can(ClientCredentials)] => server_errors,
-    "RSP-81" [Can(ClientCredentials)] => unavailable_for_a_while,
-    "RSP-82" [Can(ClientCredentials)] => server_errors_with_a_code,
-    "RSP-83" [Can(ClientCredentials)] => server_errors_that_blame_the_grant,
-    "RSP-84" [Can(ClientCredentials)] => server_errors_with_a_token,
-    "RSP-85" [Can(ClientCredentials)] => no_answer,
-    "RSP-86" [Can(ClientCredentials), Can(RefreshToken)] => one_class_each,
+    "RSP-80" [AnyGrant] => server_errors,
+    "RSP-81" [AnyGrant] => unavailable_for_a_while,
+    "RSP-82" [AnyGrant] => server_errors_with_a_code,
+    "RSP-83" [AnyGrant] => server_errors_that_blame_the_grant,
+    "RSP-84" [AnyGrant] => server_errors_with_a_token,
+    "RSP-85" [AnyGrant] => no_answer,
+    "RSP-86" [AnyGrant] => one_class_each,
 };
 
 async fn server_errors(cx: Context) -> Outcome {
@@ -187,12 +187,13 @@ async fn no_answer(cx: Context) -> Outcome {
 }
 
 async fn one_class_each(cx: Context) -> Outcome {
-    let usage = grant::RefreshToken::new(oauth_core::RefreshToken::new("r")?)
-        .with_granted_scopes(Scopes::new(["a"])?)
-        .with_scopes(Scopes::new(["b"])?);
     let unused = cx.scripted([cx.token_reply("a")]).await?;
-    let misuse = cx.client(unused.base_url())?.exchange(&usage).await;
-    let misuse = error_of(misuse, "a refresh with more scopes than were granted")?;
+    let client = cx.client(unused.base_url())?;
+    let misuse = client
+        .exchange(&*cx.grant(&client))
+        .param("grant_type", "another")
+        .await;
+    let misuse = error_of(misuse, "a parameter of the client's own")?;
     let sent_nothing = unused.received().is_empty() && misuse.nothing_sent();
     ensure!(
         sent_nothing,

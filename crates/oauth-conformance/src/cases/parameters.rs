@@ -3,22 +3,22 @@
 use std::collections::BTreeMap;
 
 use oauth_core::{
-    Capability::{self, AuthorizationCode, ClientCredentials as CanClientCredentials},
+    Capability::{self, AuthorizationCode},
     Error, ErrorKind, TokenSet,
-    grant::{self, ClientCredentials, Extension},
+    grant::{self, Extension},
 };
 
 use crate::{
     Case, Context,
-    Need::{Can, FormRequests},
+    Need::{AnyGrant, FormRequests},
     Outcome, Received, ScriptedServer, cases, ensure,
 };
 
 pub(super) const CASES: &[Case] = cases! {
-    "REQ-70" [Can(CanClientCredentials)] => resource,
-    "REQ-80" [Can(CanClientCredentials)] => protocol_names,
-    "REQ-81" [Can(CanClientCredentials)] => a_parameter_twice,
-    "REQ-82" [Can(CanClientCredentials)] => any_text,
+    "REQ-70" [AnyGrant] => resource,
+    "REQ-80" [AnyGrant] => protocol_names,
+    "REQ-81" [AnyGrant] => a_parameter_twice,
+    "REQ-82" [AnyGrant] => any_text,
 };
 
 /// That a call was refused by the client itself, and that the server saw nothing of it.
@@ -56,9 +56,9 @@ async fn resource(cx: Context) -> Outcome {
         .scripted([cx.token_reply("conformance-access-token")])
         .await?;
     let client = cx.client(server.base_url())?;
-    let grant = ClientCredentials::new();
+    let grant = cx.grant(&client);
     let one = "https://api.example.com/a?b=c&d";
-    client.exchange(&grant).resource(one).await?;
+    client.exchange(&*grant).resource(one).await?;
     let got = last(&server, "resource");
     ensure!(
         got == [one],
@@ -66,7 +66,7 @@ async fn resource(cx: Context) -> Outcome {
     );
 
     let two = client
-        .exchange(&grant)
+        .exchange(&*grant)
         .resource(one)
         .resource("urn:example:b")
         .await;
@@ -89,7 +89,7 @@ async fn resource(cx: Context) -> Outcome {
         "https://api.example.com/#part",
         "urn:x#",
     ] {
-        let result = client.exchange(&grant).resource(bad).await;
+        let result = client.exchange(&*grant).resource(bad).await;
         refused(&server, seen, &format!("the resource {bad:?}"), &result)?;
     }
     Ok(())
@@ -116,10 +116,7 @@ async fn protocol_names(cx: Context) -> Outcome {
         "scope",
         "username",
     ] {
-        let result = client
-            .exchange(&ClientCredentials::new())
-            .param(name, "x")
-            .await;
+        let result = client.exchange(&*cx.grant(&client)).param(name, "x").await;
         refused(&server, 0, &format!("the extra parameter {name}"), &result)?;
     }
     for name in ["grant_type", "client_id", "client_secret"] {
@@ -161,10 +158,10 @@ async fn a_parameter_twice(cx: Context) -> Outcome {
         .scripted([cx.token_reply("conformance-access-token")])
         .await?;
     let client = cx.client(server.base_url())?;
-    let grant = ClientCredentials::new();
+    let grant = cx.grant(&client);
     for second in ["one", "two"] {
         let result = client
-            .exchange(&grant)
+            .exchange(&*grant)
             .param("prompt", "one")
             .param("prompt", second)
             .await;
@@ -181,7 +178,7 @@ async fn a_parameter_twice(cx: Context) -> Outcome {
     )?;
     if !cx.target().lacks().contains(&FormRequests) {
         client
-            .exchange(&grant)
+            .exchange(&*grant)
             .param("audience", "one")
             .param("audience", "two")
             .await?;
@@ -196,9 +193,7 @@ async fn a_parameter_twice(cx: Context) -> Outcome {
     // a JSON reader would hide one of two.
     let can = |capability| client.provider().capabilities().contains(capability);
     let own = cx.credentials();
-    client
-        .exchange(&ClientCredentials::new().with_scopes(own.scopes.clone()))
-        .await?;
+    client.exchange(&*grant).await?;
     if can(Capability::RefreshToken) {
         let token = oauth_core::RefreshToken::new("a-refresh-token")?;
         let refresh = grant::RefreshToken::new(token).with_granted_scopes(own.scopes.clone());
@@ -294,8 +289,8 @@ async fn any_text(cx: Context) -> Outcome {
             expected.insert(format!("{round}{text}"), texts.next().unwrap_or_default());
             expected.insert(texts.next().unwrap_or_default() + "-", text.to_owned());
         }
-        let grant = ClientCredentials::new();
-        let mut exchange = client.exchange(&grant);
+        let grant = cx.grant(&client);
+        let mut exchange = client.exchange(&*grant);
         for (name, value) in &expected {
             exchange = exchange.param(name, value);
         }

@@ -14,25 +14,29 @@ use oauth_core::{
     Client, Endpoints, GenericProvider, RetryPolicy, Transport,
 };
 
-use crate::{Case, Context, Failure, Need::Can, Outcome, ScriptedServer, cases};
+use crate::{
+    Case, Context, Failure,
+    Need::{AnyGrant, Can},
+    Outcome, ScriptedServer, cases,
+};
 
 pub(super) const CASES: &[Case] = cases! {
     "TRN-01" [] => addresses::plain_http,
     "TRN-02" [] => addresses::loopback,
     "TRN-03" [] => tls::no_variable,
     "TRN-04" [] => tls::certificates_and_versions,
-    "TRN-05" [Can(CanClientCredentials)] => requests::headers,
-    "TRN-06" [Can(CanClientCredentials)] => redirects::not_followed,
+    "TRN-05" [AnyGrant] => requests::headers,
+    "TRN-06" [AnyGrant] => redirects::not_followed,
     "TRN-07" [Can(Discovery)] => addresses::private_networks,
-    "TRN-08" [Can(CanClientCredentials)] => limits::time,
-    "TRN-09" [Can(CanClientCredentials)] => connections::dropped,
+    "TRN-08" [AnyGrant] => limits::time,
+    "TRN-09" [AnyGrant] => connections::dropped,
     "TRN-10" [Can(CanClientCredentials)] => requests::retries,
-    "TRN-11" [Can(CanClientCredentials)] => requests::cookies,
-    "TRN-12" [Can(CanClientCredentials)] => requests::caching,
+    "TRN-11" [AnyGrant] => requests::cookies,
+    "TRN-12" [AnyGrant] => requests::caching,
     "TRN-13" [] => addresses::fragment_or_user,
-    "TRN-14" [Can(CanClientCredentials)] => limits::heads,
-    "TRN-15" [Can(CanClientCredentials)] => requests::proxies,
-    "TRN-16" [Can(CanClientCredentials)] => connections::reused,
+    "TRN-14" [AnyGrant] => limits::heads,
+    "TRN-15" [AnyGrant] => requests::proxies,
+    "TRN-16" [AnyGrant] => connections::reused,
 };
 
 /// Waits until so many requests have come.

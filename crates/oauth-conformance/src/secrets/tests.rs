@@ -33,6 +33,11 @@ fn it_is_found_in_each_form_wherever_it_stands() {
                 .replace("%3D", "%3d"),
         ),
         (Form::Percent, form),
+        (Form::List, format!("{:?}", PLANTED.as_bytes())),
+        (
+            Form::List,
+            format!("{:?}", PLANTED.as_bytes()).replace(", ", ","),
+        ),
     ] {
         assert_eq!(found(&format!("before\n{text}\nafter")), [form], "{text}");
     }
@@ -73,6 +78,8 @@ fn nothing_is_found_where_nothing_is() {
     secrets.add("https://id.example.com/callback");
     secrets.public("https://id.example.com/callback");
     secrets.add("short");
+    secrets.add(&"a".repeat(1 << 20));
+    secrets.add(&"ab=".repeat(1000));
     secrets.add("authorization");
     assert!(secrets.is_empty(), "a word of the catalogue is no secret");
 }

@@ -2,7 +2,7 @@
 
 use oauth_core::{
     AccessToken, Capability, Client, ClientAuthMethod, RefreshToken,
-    grant::{self, AuthorizationCode, ClientCredentials},
+    grant::{self, AuthorizationCode},
     secrecy::ExposeSecret,
 };
 
@@ -13,7 +13,7 @@ async fn every_endpoint(cx: &Context, client: &Client) -> Result<(), Failure> {
     let can = |capability| client.provider().capabilities().contains(capability);
     let own = cx.credentials();
     // Answers fit some of the endpoints only: what counts is what was sent.
-    client.exchange(&ClientCredentials::new()).await?;
+    cx.ask(client).await?;
     if can(Capability::Password) {
         client
             .exchange(&grant::Password::new(own.username, own.password))
@@ -92,7 +92,7 @@ pub(super) async fn one_method_at_a_time(cx: Context) -> Outcome {
             );
         }
         let extra = client
-            .exchange(&ClientCredentials::new())
+            .exchange(&*cx.grant(&client))
             .param("client_secret", "another")
             .await;
         ensure!(

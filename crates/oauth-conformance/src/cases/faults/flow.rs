@@ -14,7 +14,9 @@ use oauth_core::{
 };
 use serde_json::json;
 
-use crate::{Context, Counterpart, Failure, Fault, Outcome, ensure, tls};
+use crate::{
+    Context, Counterpart, Failure, Fault, Need, Outcome, Reply, ScriptedServer, ensure, tls,
+};
 
 /// A flow of OAuth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +54,40 @@ impl Flow {
             self,
             Self::Code | Self::Refresh | Self::DevicePoll | Self::Manager | Self::Revocation
         )
+    }
+}
+
+/// The server behind the proxy.
+#[derive(Debug)]
+pub(super) enum Upstream {
+    Counterpart(Box<Counterpart>),
+    /// Answers everything with tokens, where the target has no counterpart.
+    Scripted(ScriptedServer),
+}
+
+impl Upstream {
+    pub(super) async fn start(cx: &Context) -> Result<Self, Failure> {
+        if !cx.lacks(Need::Counterpart) {
+            return Ok(Self::Counterpart(Box::new(cx.counterpart().await?)));
+        }
+        let mut answer = cx.target().token_answer("conformance-access-token");
+        answer["refresh_token"] = "conformance-refresh-token".into();
+        answer["expires_in"] = 3600.into();
+        let server = cx.scripted([Reply::json(200, &answer)]).await?;
+        Ok(Self::Scripted(server))
+    }
+
+    pub(super) fn base_url(&self) -> &str {
+        match self {
+            Self::Counterpart(counterpart) => counterpart.base_url(),
+            Self::Scripted(server) => server.base_url(),
+        }
+    }
+
+    /// Whether it has the right answer for the exchange of `flow` that meets the fault.
+    pub(super) fn serves(&self, flow: Flow) -> bool {
+        let tokens = !matches!(flow, Flow::Introspection | Flow::UserInfo | Flow::Metadata);
+        tokens || matches!(self, Self::Counterpart(_))
     }
 }
 
@@ -94,7 +130,7 @@ impl<'a> Begun<'a> {
     /// `flow`, whose last exchange will go to `proxy`.
     pub(super) async fn new(
         cx: &'a Context,
-        counterpart: &'a Counterpart,
+        upstream: &'a Upstream,
         flow: Flow,
         proxy: &str,
     ) -> Result<Self, Failure> {
@@ -103,31 +139,25 @@ impl<'a> Begun<'a> {
             Ok(_) => proxy.to_owned(),
             Err(_) => proxy.replace("https://", "http://"),
         };
-        let direct = cx.client(counterpart.base_url())?;
+        let direct = cx.client(upstream.base_url())?;
         let mut client = (cx.credentials().client_id, cx.credentials().client_secret);
         let last = match flow {
             Flow::ClientCredentials => Last::ClientCredentials,
-            Flow::Code => Last::Code(code(cx, counterpart, "").await?),
-            Flow::Refresh => Last::Refresh(session(cx, counterpart, &direct).await?),
-            Flow::DevicePoll => {
-                let scopes = cx.credentials().scopes;
-                let device = direct.device_authorization(Some(&scopes)).await?;
-                counterpart
-                    .control()
-                    .device(device.user_code(), "approve")
-                    .await?;
-                Last::DevicePoll(device.device_code().clone())
-            }
-            Flow::Revocation => Last::Revocation(token(cx, counterpart, &direct).await?),
+            Flow::Code => Last::Code(code(cx, upstream, "").await?),
+            Flow::Refresh => Last::Refresh(session(cx, upstream, &direct).await?),
+            Flow::DevicePoll => Last::DevicePoll(device(cx, upstream, &direct).await?),
+            Flow::Revocation => Last::Revocation(token(cx, upstream, &direct).await?),
             Flow::Introspection => {
-                if let Some(server) = counterpart.server() {
+                if let Upstream::Counterpart(counterpart) = upstream
+                    && let Some(server) = counterpart.server()
+                {
                     let own = &server.resource_server;
                     client = (own.id.clone(), own.secret.as_str().into());
                 }
-                let token = token(cx, counterpart, &direct).await?;
+                let token = token(cx, upstream, &direct).await?;
                 Last::Introspection(token.expose_secret().to_owned().into())
             }
-            Flow::UserInfo => Last::UserInfo(token(cx, counterpart, &direct).await?),
+            Flow::UserInfo => Last::UserInfo(token(cx, upstream, &direct).await?),
             Flow::Metadata => {
                 let provider = cx.target().provider(&base)?;
                 let endpoints = provider.endpoints();
@@ -140,7 +170,7 @@ impl<'a> Begun<'a> {
             }
             Flow::Manager => {
                 let clock = ManualClock::at(cx.now());
-                let token = session(cx, counterpart, &direct).await?;
+                let token = session(cx, upstream, &direct).await?;
                 Last::Manager(Session {
                     store: MemoryStore::with_clock(Arc::new(clock.clone())),
                     clock,
@@ -250,10 +280,28 @@ impl<'a> Begun<'a> {
     }
 }
 
+/// A device code that the user has approved.
+async fn device(
+    cx: &Context,
+    upstream: &Upstream,
+    client: &Client,
+) -> Result<SecretString, Failure> {
+    let Upstream::Counterpart(counterpart) = upstream else {
+        return Ok("conformance-device-code".into());
+    };
+    let scopes = cx.credentials().scopes;
+    let device = client.device_authorization(Some(&scopes)).await?;
+    counterpart
+        .control()
+        .device(device.user_code(), "approve")
+        .await?;
+    Ok(device.device_code().clone())
+}
+
 /// A code for the target's client, as the user's browser brings it.
 async fn code(
     cx: &Context,
-    counterpart: &Counterpart,
+    upstream: &Upstream,
     more: &str,
 ) -> Result<grant::AuthorizationCode, Failure> {
     let own = cx.credentials();
@@ -270,7 +318,10 @@ async fn code(
         options["code_challenge"] = CHALLENGE.into();
         options["code_challenge_method"] = "S256".into();
     }
-    let code = counterpart.control().code(options).await?;
+    let code = match upstream {
+        Upstream::Counterpart(counterpart) => counterpart.control().code(options).await?,
+        Upstream::Scripted(_) => "conformance-code".to_owned(),
+    };
     let grant = grant::AuthorizationCode::new(code).with_redirect_uri(own.redirect_uri);
     Ok(match pkce {
         true => grant.with_code_verifier(VERIFIER),
@@ -279,19 +330,18 @@ async fn code(
 }
 
 /// Tokens with a refresh token among them.
-async fn session(
-    cx: &Context,
-    counterpart: &Counterpart,
-    client: &Client,
-) -> Result<TokenSet, Failure> {
+async fn session(cx: &Context, upstream: &Upstream, client: &Client) -> Result<TokenSet, Failure> {
+    if let Upstream::Scripted(_) = upstream {
+        return Ok(cx.ask(client).await?);
+    }
     let can = cx.target().provider("http://127.0.0.1:9")?.capabilities();
     if !can.contains(Capability::AuthorizationCode) {
         return Ok(cx.ask(client).await?);
     }
-    let mut token = client.exchange(&code(cx, counterpart, "").await?).await?;
+    let mut token = client.exchange(&code(cx, upstream, "").await?).await?;
     if token.refresh_token().is_none() {
         // OpenID Connect Core §11.
-        let grant = code(cx, counterpart, " offline_access").await?;
+        let grant = code(cx, upstream, " offline_access").await?;
         token = client.exchange(&grant).await?;
     }
     ensure!(
@@ -301,12 +351,8 @@ async fn session(
     Ok(token)
 }
 
-async fn token(
-    cx: &Context,
-    counterpart: &Counterpart,
-    client: &Client,
-) -> Result<AccessToken, Failure> {
-    let token = session(cx, counterpart, client).await?;
+async fn token(cx: &Context, upstream: &Upstream, client: &Client) -> Result<AccessToken, Failure> {
+    let token = session(cx, upstream, client).await?;
     Ok(token.access_token().clone())
 }
 

@@ -1,6 +1,6 @@
 //! Connections: dropped in the middle, and used again.
 
-use oauth_core::{ErrorKind, Limits, Token, grant::ClientCredentials};
+use oauth_core::{ErrorKind, Limits, Token};
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -19,15 +19,15 @@ pub(super) async fn dropped(cx: Context) -> Outcome {
         ])
         .await?;
     let client = cx.client(server.base_url())?;
-    let grant = ClientCredentials::new();
+    let grant = cx.grant(&client);
     tokio::select! {
-        result = client.exchange(&grant).into_future() => {
+        result = client.exchange(&*grant).into_future() => {
             ensure!(false, "there is no answer, expected no result, got {result:?}");
         }
         came = arrived(&server, 1) => came?,
     }
     for expected in ["first", "second"] {
-        let token = client.exchange(&grant).await?;
+        let token = client.exchange(&*grant).await?;
         let got = token.access_token().expose_secret();
         ensure!(
             got == expected,
@@ -43,7 +43,6 @@ pub(super) async fn dropped(cx: Context) -> Outcome {
 }
 
 pub(super) async fn reused(cx: Context) -> Outcome {
-    let grant = ClientCredentials::new();
     let refusal = |size: usize| {
         let body = json!({"error": "invalid_client", "error_description": "x".repeat(size)});
         Reply::json(400, &body)
@@ -66,12 +65,12 @@ pub(super) async fn reused(cx: Context) -> Outcome {
             .await?;
         let limits = Limits::default().with_body(128 * 1024);
         let client = cx.builder(server.base_url())?.limits(limits).build()?;
-        let first = client.exchange(&grant).await;
+        let first = cx.ask(&client).await;
         ensure!(
             first.is_err(),
             "sent {sent}, expected an error, got {first:?}"
         );
-        let token = client.exchange(&grant).await?;
+        let token = cx.ask(&client).await?;
         let got = token.access_token().expose_secret();
         ensure!(
             got == "the-next-answer",
@@ -99,7 +98,7 @@ pub(super) async fn reused(cx: Context) -> Outcome {
     });
     let client = cx.client(&base)?;
     for _ in 0..5 {
-        match client.exchange(&grant).await {
+        match cx.ask(&client).await {
             Err(error) if error.kind() != ErrorKind::Usage => {}
             other => ensure!(
                 false,

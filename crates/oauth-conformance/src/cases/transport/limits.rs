@@ -33,11 +33,11 @@ async fn total(cx: &Context) -> Outcome {
         let server = cx.scripted([reply]).await?;
         let limits = Limits::default().with_total(Duration::from_millis(300));
         let client = cx.builder(server.base_url())?.limits(limits).build()?;
-        let grant = ClientCredentials::new();
+        let grant = cx.grant(&client);
         // Far beyond the limit: without one this would hang.
         let result = tokio::time::timeout(
             Duration::from_secs(10),
-            client.exchange(&grant).into_future(),
+            client.exchange(&*grant).into_future(),
         )
         .await
         .map_err(|_| {

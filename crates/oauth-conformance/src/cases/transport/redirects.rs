@@ -1,8 +1,6 @@
 //! Redirects: followed to no host at all.
 
-use oauth_core::{
-    AccessToken, Capability, Client, Error, ErrorKind, ReqwestTransport, grant::ClientCredentials,
-};
+use oauth_core::{AccessToken, Capability, Client, Error, ErrorKind, ReqwestTransport};
 use reqwest::redirect::Policy;
 
 use crate::{Context, Failure, Outcome, Reply, ensure};
@@ -10,13 +8,13 @@ use crate::{Context, Failure, Outcome, Reply, ensure};
 const STATUSES: [u16; 5] = [301, 302, 303, 307, 308];
 
 /// What each endpoint of the target's provider makes of the answer it gets.
-async fn errors(client: &Client) -> Result<Vec<(&'static str, Option<Error>)>, Failure> {
+async fn errors(
+    cx: &Context,
+    client: &Client,
+) -> Result<Vec<(&'static str, Option<Error>)>, Failure> {
     let can = |capability| client.provider().capabilities().contains(capability);
     let token = AccessToken::new("planted-access-token")?;
-    let mut errors = vec![(
-        "token",
-        client.exchange(&ClientCredentials::new()).await.err(),
-    )];
+    let mut errors = vec![("token", cx.ask(client).await.err())];
     if can(Capability::Revocation) {
         errors.push(("revocation", client.revoke(&token).await.err()));
     }
@@ -67,7 +65,7 @@ pub(super) async fn not_followed(cx: Context) -> Outcome {
         let elsewhere = cx.scripted([cx.token_reply("planted-elsewhere")]).await?;
         let location = format!("{}/planted?planted=1", elsewhere.base_url());
         let server = cx.scripted([redirect(status, &location)]).await?;
-        let answers = errors(&cx.client(server.base_url())?).await?;
+        let answers = errors(&cx, &cx.client(server.base_url())?).await?;
         ensure_refused(status, &answers)?;
         for (endpoint, error) in &answers {
             let text = error.as_ref().map(Error::to_string).unwrap_or_default();
@@ -95,10 +93,7 @@ pub(super) async fn not_followed(cx: Context) -> Outcome {
                     cx.token_reply("conformance-access-token"),
                 ])
                 .await?;
-            let result = cx
-                .client(server.base_url())?
-                .exchange(&ClientCredentials::new())
-                .await;
+            let result = cx.ask(&cx.client(server.base_url())?).await;
             let error = result.err();
             ensure_refused(status, &[("token", error)])?;
             let count = server.received().len();

@@ -18,7 +18,7 @@ pub(super) async fn headers(cx: Context) -> Outcome {
     let client = cx.client(server.base_url())?;
     let can = |capability| client.provider().capabilities().contains(capability);
     let token = AccessToken::new("an-access-token")?;
-    client.exchange(&ClientCredentials::new()).await?;
+    cx.ask(&client).await?;
     if can(Capability::Revocation) {
         client.revoke(&token).await?;
     }
@@ -167,7 +167,7 @@ pub(super) async fn cookies(cx: Context) -> Outcome {
     let server = cx.scripted([reply]).await?;
     let client = cx.client(server.base_url())?;
     for _ in 0..2 {
-        client.exchange(&ClientCredentials::new()).await?;
+        cx.ask(&client).await?;
     }
     for request in server.received() {
         let cookie = request.header("cookie");
@@ -195,9 +195,9 @@ pub(super) async fn caching(cx: Context) -> Outcome {
         ])
         .await?;
     let client = cx.client(server.base_url())?;
-    let grant = ClientCredentials::new();
+    let grant = cx.grant(&client);
     for expected in [Some("first"), None, Some("third")] {
-        let got = client.exchange(&grant).await.ok();
+        let got = client.exchange(&*grant).await.ok();
         let got = got
             .as_ref()
             .map(|token| token.access_token().expose_secret());
@@ -243,9 +243,7 @@ pub(super) async fn proxies(cx: Context) -> Outcome {
     let server = cx
         .scripted([cx.token_reply("conformance-access-token")])
         .await?;
-    cx.client(server.base_url())?
-        .exchange(&ClientCredentials::new())
-        .await?;
+    cx.ask(&cx.client(server.base_url())?).await?;
     let received = server.received();
     ensure!(
         received.len() == 1,
