@@ -22,6 +22,10 @@ pub enum Need {
     StandardExpiry,
     /// A missing `token_type` is refused (RFC 6749 §5.1): the provider has no default for it.
     StandardTokenType,
+    /// Scopes are separated by blanks (RFC 6749 §3.3).
+    StandardScope,
+    /// Answers are JSON (RFC 6749 §5.1), and a form is none.
+    JsonAnswers,
     /// Requests are forms (RFC 6749 §3.2), not JSON.
     FormRequests,
     /// A client may choose among client authentication methods (RFC 6749 §2.3).
@@ -46,6 +50,8 @@ impl fmt::Display for Need {
             Self::StandardTokenType => {
                 f.write_str("the provider has a token_type of its own for answers without one")
             }
+            Self::StandardScope => f.write_str("the provider separates scopes in a way of its own"),
+            Self::JsonAnswers => f.write_str("the provider's answers may be forms"),
             Self::FormRequests => f.write_str("the provider's requests are not forms"),
             Self::ClientAuthenticationMethods => {
                 f.write_str("the provider takes one client authentication method")

@@ -10,6 +10,7 @@ mod endpoints;
 mod expect;
 mod faults;
 mod grants;
+mod hygiene;
 mod jwt;
 mod manager;
 mod marks;
@@ -40,6 +41,7 @@ mod server_revocation;
 mod server_token;
 mod server_token_answer;
 mod server_trouble;
+mod threats;
 mod token_answer;
 mod transport;
 
@@ -83,6 +85,8 @@ pub fn all() -> Vec<Case> {
         server_dpop::CASES,
         server_resource::CASES,
         server_metadata::CASES,
+        hygiene::CASES,
+        threats::CASES,
         &manager::cases(),
     ]
     .concat()

@@ -18,6 +18,10 @@ use crate::{
     WatchedTransport, seed::SeededRandom, target::ANY_GRANT, trace::Recorded,
 };
 
+/// The example of RFC 7636, appendix B: a verifier, and what it is to be shown as.
+const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+
 /// What a case works with. Each case has its own: nothing is shared between two.
 #[derive(Debug, Clone)]
 pub struct Context {
@@ -46,7 +50,7 @@ impl Context {
         for secret in [&own.client_secret, &own.password] {
             run.secrets.add(secret.expose_secret());
         }
-        for public in [&own.redirect_uri, &own.client_id] {
+        for public in [&*own.redirect_uri, &own.client_id, CHALLENGE] {
             run.secrets.public(public);
         }
         Self {
@@ -251,8 +255,7 @@ impl Context {
                     .with_redirect_uri(own.redirect_uri)
                     .with_requested_scopes(own.scopes);
                 Box::new(match can.contains(Capability::Pkce) {
-                    // The example of RFC 7636, appendix B.
-                    true => code.with_code_verifier("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"),
+                    true => code.with_code_verifier(VERIFIER),
                     false => code,
                 })
             }

@@ -154,10 +154,19 @@ impl Run {
             .iter()
             .map(|target| target.name().to_owned())
             .collect();
+        // What one case sends as a word can be a secret in another.
+        let finder = setting.secrets.finder();
+        let events = events.into_iter().map(|(_, mut event)| {
+            for exchange in &mut event.exchanges {
+                exchange.sent = finder.masked(&exchange.sent);
+                exchange.received = finder.masked(&exchange.received);
+            }
+            event
+        });
         Ok(Report {
             catalogue,
             targets,
-            events: events.into_iter().map(|(_, event)| event).collect(),
+            events: events.collect(),
             seed: self.seed,
             secrets: setting.secrets.clone(),
         })

@@ -1,16 +1,17 @@
 //! Every secret that a run uses, and the search for them in whatever the run says.
 
+mod finder;
+
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::BTreeSet,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use base64::{
-    Engine,
-    prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD},
-};
+use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
 use serde_json::Value;
+
+pub(crate) use finder::Finder;
 
 /// Names of parameters and members whose values are secrets.
 const SECRET: [&str; 13] = [
@@ -34,9 +35,6 @@ const SHORTEST: usize = 8;
 
 /// One with fewer different bytes is padding, and like any other padding.
 const DIFFERENT: usize = 4;
-
-/// How many bytes of a form are looked up before it is compared.
-const PREFIX: usize = 6;
 
 /// The secrets that were seen in a run: those of the targets' credentials, and those that went
 /// over a wire the suite could see. Clones share them; none is ever printed.
@@ -144,48 +142,28 @@ impl Secrets {
         self.len() == 0
     }
 
-    /// Where `text` has one of them: plain, in base64 of either alphabet and at any offset,
-    /// percent-encoded, in hex or as a list of bytes. Each find says which form, where, and what it ends near; never
-    /// the secret.
+    /// Where `text` has one of them: plain, escaped as JSON, HTML and XML do, in base64 of either
+    /// alphabet and at any offset, percent-encoded, in hex or as a list of bytes. Each find says
+    /// which form and where; never the secret.
     #[must_use]
     pub fn find(&self, text: &str) -> Vec<Leak> {
+        let line = |at: usize| 1 + text[..at].matches('\n').count();
+        let found = self.finder().find(text).into_iter();
+        found
+            .map(|(form, range)| Leak {
+                form,
+                line: line(range.start),
+            })
+            .collect()
+    }
+
+    /// What searches texts for those that there are now.
+    pub(crate) fn finder(&self) -> Finder {
         let secrets: Vec<String> = {
             let kept = self.lock();
             kept.secrets.difference(&kept.public).cloned().collect()
         };
-        let mut forms: HashMap<Vec<u8>, Vec<(Form, Vec<u8>)>> = HashMap::new();
-        for (form, bytes) in secrets.iter().flat_map(|secret| forms_of(secret)) {
-            if let Some(prefix) = bytes.get(..PREFIX) {
-                forms
-                    .entry(prefix.to_vec())
-                    .or_default()
-                    .push((form, bytes));
-            }
-        }
-        let bytes = text.as_bytes();
-        // Hex and percent-encoding are written in either case.
-        let lower = bytes.to_ascii_lowercase();
-        let mut leaks = Vec::new();
-        let mut next = 0;
-        while next + PREFIX <= bytes.len() {
-            let found = [&bytes[next..], &lower[next..]]
-                .into_iter()
-                .find_map(|rest| {
-                    forms
-                        .get(&rest[..PREFIX])?
-                        .iter()
-                        .find(|(_, form)| rest.starts_with(form))
-                });
-            match found {
-                Some((form, found)) => {
-                    let line = 1 + bytes[..next].iter().filter(|byte| **byte == b'\n').count();
-                    leaks.push(Leak { form: *form, line });
-                    next += found.len();
-                }
-                None => next += 1,
-            }
-        }
-        leaks
+        Finder::of(&secrets)
     }
 
     fn add_members(&self, value: &Value) {
@@ -245,71 +223,6 @@ impl fmt::Display for Leak {
         };
         write!(f, "a secret of the run, {form}, in line {}", self.line)
     }
-}
-
-fn forms_of(secret: &str) -> Vec<(Form, Vec<u8>)> {
-    let mut forms = vec![(Form::Plain, secret.as_bytes().to_vec())];
-    let json = Value::from(secret).to_string();
-    forms.push((Form::Plain, json.as_bytes()[1..json.len() - 1].to_vec()));
-    let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
-    forms.push((Form::Hex, hex.into_bytes()));
-    let list: Vec<_> = secret.bytes().map(|byte| byte.to_string()).collect();
-    forms.push((Form::List, list.join(", ").into_bytes()));
-    forms.push((Form::List, list.join(",").into_bytes()));
-    let every: String = secret.bytes().map(|byte| format!("%{byte:02x}")).collect();
-    forms.push((Form::Percent, every.into_bytes()));
-    for encoded in [
-        percent(secret),
-        form_urlencoded::byte_serialize(secret.as_bytes()).collect(),
-    ] {
-        if encoded != secret {
-            let lower = lower_escapes(&encoded);
-            forms.push((Form::Percent, encoded.into_bytes()));
-            forms.push((Form::Percent, lower.into_bytes()));
-        }
-    }
-    // What stands before it decides at which of three offsets base64 cuts it up; the characters
-    // that neighbours share are left out.
-    for offset in 0..3 {
-        let mut bytes = vec![0; offset];
-        bytes.extend_from_slice(secret.as_bytes());
-        let shared = [0, 2, 3][offset];
-        let whole = bytes.len() * 8 / 6;
-        for text in [
-            BASE64_STANDARD_NO_PAD.encode(&bytes),
-            BASE64_URL_SAFE_NO_PAD.encode(&bytes),
-        ] {
-            forms.push((Form::Base64, text.as_bytes()[shared..whole].to_vec()));
-        }
-    }
-    forms
-}
-
-/// Percent-encoding that leaves the unreserved characters (RFC 3986 §2.3).
-fn percent(text: &str) -> String {
-    text.bytes()
-        .map(|byte| match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                char::from(byte).to_string()
-            }
-            byte => format!("%{byte:02X}"),
-        })
-        .collect()
-}
-
-fn lower_escapes(text: &str) -> String {
-    let mut escape = 0;
-    text.chars()
-        .map(|c| {
-            escape = if c == '%' { 4 } else { escape };
-            escape -= i32::from(escape > 0);
-            if escape > 0 {
-                c.to_ascii_lowercase()
-            } else {
-                c
-            }
-        })
-        .collect()
 }
 
 #[cfg(test)]

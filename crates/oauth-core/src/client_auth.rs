@@ -239,10 +239,8 @@ fn credentials(id: &str, secret: &str) -> Zeroizing<String> {
 
 fn basic(id: &str, secret: &str) -> Result<HeaderValue, Error> {
     let text = Zeroizing::new(format!("Basic {}", &*credentials(id, secret)));
-    let mut value = HeaderValue::from_str(&text)
-        .map_err(|_| Error::usage("client id and secret cannot go into a header"))?;
-    value.set_sensitive(true);
-    Ok(value)
+    crate::wiped::header(text)
+        .map_err(|_| Error::usage("client id and secret cannot go into a header"))
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ mod scope;
 pub mod store;
 mod token;
 pub mod transport;
+mod wiped;
 mod www_authenticate;
 
 pub use client::{

@@ -98,11 +98,8 @@ impl AccessToken {
     /// A usage error when `scheme` is not fit for a header.
     pub fn authorization(&self, scheme: &str) -> Result<HeaderValue, Error> {
         let text = zeroize::Zeroizing::new(format!("{scheme} {}", self.expose_secret()));
-        let mut value = HeaderValue::from_str(&text).map_err(|_| {
-            Error::usage("the scheme of an Authorization header has a bad character")
-        })?;
-        value.set_sensitive(true);
-        Ok(value)
+        crate::wiped::header(text)
+            .map_err(|_| Error::usage("the scheme of an Authorization header has a bad character"))
     }
 }
 

@@ -12,8 +12,8 @@
 
 use bytes::Bytes;
 use oauth_core::{
-    Capabilities, Capability, ClientAuthMethod, EndpointKind, Endpoints, Error, OAuthError,
-    Provider, TokenContext, TokenReader, TokenSet, json_object,
+    Capabilities, Capability, ClientAuthMethod, EndpointKind, Endpoints, Error, ErrorCode,
+    OAuthError, Provider, TokenContext, TokenReader, TokenSet,
 };
 use serde_json::{Map, Value};
 
@@ -86,9 +86,11 @@ impl Provider for GitHub {
         _endpoint: EndpointKind,
         response: &http::Response<Bytes>,
     ) -> Option<OAuthError> {
-        let mut members = json_object(response).ok()?;
-        rewrite(&mut members);
-        OAuthError::from_members(members)
+        let error = OAuthError::from_response(response)?;
+        Some(match registered(error.code().as_str()) {
+            Some(code) => error.with_code(ErrorCode::new(code)),
+            None => error,
+        })
     }
 }
 
@@ -97,14 +99,20 @@ fn rewrite(members: &mut Map<String, Value>) {
     if let Some(Value::String(scope)) = members.get_mut("scope") {
         *scope = scope.replace(',', " ");
     }
-    if let Some(Value::String(error)) = members.get_mut("error") {
-        let code = match error.as_str() {
-            "bad_verification_code" | "incorrect_device_code" => "invalid_grant",
-            "incorrect_client_credentials" => "invalid_client",
-            "redirect_uri_mismatch" => "invalid_request",
-            "device_flow_disabled" => "unauthorized_client",
-            _ => return,
-        };
+    if let Some(Value::String(error)) = members.get_mut("error")
+        && let Some(code) = registered(error)
+    {
         code.clone_into(error);
+    }
+}
+
+/// The code of the registry that means the same as one of GitHub's own.
+fn registered(code: &str) -> Option<&'static str> {
+    match code {
+        "bad_verification_code" | "incorrect_device_code" => Some("invalid_grant"),
+        "incorrect_client_credentials" => Some("invalid_client"),
+        "redirect_uri_mismatch" => Some("invalid_request"),
+        "device_flow_disabled" => Some("unauthorized_client"),
+        _ => None,
     }
 }

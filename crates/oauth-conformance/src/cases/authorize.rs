@@ -3,6 +3,8 @@
 mod callback;
 mod pkce;
 
+pub(super) use pkce::verifier;
+
 use std::{collections::HashSet, sync::Arc};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -37,7 +39,7 @@ const NOWHERE: &str = "http://127.0.0.1:9";
 
 /// An authorization request with the target's redirect URI and scopes, and with PKCE: a client may
 /// switch it on whatever its provider does with it.
-fn begin(cx: &Context, client: &Client) -> Result<(Url, PendingAuthorization), Failure> {
+pub(super) fn begin(cx: &Context, client: &Client) -> Result<(Url, PendingAuthorization), Failure> {
     let own = cx.credentials();
     Ok(client
         .authorization_request(own.redirect_uri)
@@ -47,7 +49,7 @@ fn begin(cx: &Context, client: &Client) -> Result<(Url, PendingAuthorization), F
 }
 
 /// The value of a parameter that must be in the URL exactly once.
-fn once(url: &Url, name: &str) -> Result<String, Failure> {
+pub(super) fn once(url: &Url, name: &str) -> Result<String, Failure> {
     let values: Vec<_> = url.query_pairs().filter(|(have, _)| have == name).collect();
     match values.as_slice() {
         [(_, value)] => Ok(value.to_string()),

@@ -10,7 +10,7 @@ use oauth_core::Capability::RefreshToken;
 use super::{expect, marks, profile};
 use crate::{
     Case, Context,
-    Need::{AnyGrant, Can},
+    Need::{AnyGrant, Can, JsonAnswers},
     Reply, cases,
 };
 pub(super) use media_type::error_as_a_form;
@@ -28,7 +28,7 @@ pub(super) const CASES: &[Case] = cases! {
     "RSP-39" [AnyGrant] => json::other_spellings,
     "RSP-40" [AnyGrant] => media_type::json_in_any_spelling,
     "RSP-41" [AnyGrant] => media_type::json_under_another_name,
-    "RSP-42" [AnyGrant] => media_type::form,
+    "RSP-42" [AnyGrant, JsonAnswers] => media_type::form,
     "RSP-43" [AnyGrant] => media_type::no_json,
     "RSP-44" [AnyGrant, Can(RefreshToken)] => secrecy::of_the_body,
     "RSP-45" [AnyGrant] => secrecy::of_a_member,

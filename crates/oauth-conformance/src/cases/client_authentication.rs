@@ -4,6 +4,8 @@ mod certificate;
 mod jwt;
 mod placement;
 
+pub(super) use jwt::for_one_server;
+
 use std::sync::Arc;
 
 use base64::{Engine, prelude::BASE64_STANDARD};

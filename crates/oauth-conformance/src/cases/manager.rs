@@ -8,6 +8,7 @@ mod introspection;
 mod keys;
 mod life;
 mod middleware;
+mod patience;
 pub(super) mod rotation;
 mod scopes;
 mod setting;
@@ -20,6 +21,8 @@ mod turns;
 mod unasked;
 
 pub(super) use endings::survives;
+pub(super) use middleware::only_where_it_belongs;
+pub(super) use patience::credentials_in_a_loop;
 
 use crate::Case;
 
@@ -40,6 +43,7 @@ pub(super) fn cases() -> Vec<Case> {
         middleware::CASES,
         store_failures::CASES,
         shutdown::CASES,
+        patience::CASES,
     ]
     .concat()
 }

@@ -10,7 +10,7 @@ use oauth_core::Capability::RefreshToken;
 use super::{bodies, expect, marks};
 use crate::{
     Case,
-    Need::{AnyGrant, Can, StandardErrors},
+    Need::{AnyGrant, Can, JsonAnswers, StandardErrors},
     cases,
 };
 
@@ -19,7 +19,7 @@ pub(super) use status::asks_to_wait;
 pub(super) const CASES: &[Case] = cases! {
     "RSP-50" [AnyGrant] => success::error_alone,
     "RSP-51" [AnyGrant] => success::error_beside_a_token,
-    "RSP-52" [AnyGrant] => bodies::error_as_a_form,
+    "RSP-52" [AnyGrant, JsonAnswers] => bodies::error_as_a_form,
     "RSP-53" [AnyGrant] => success::error_in_another_shape,
     "RSP-55" [AnyGrant] => success::other_statuses,
     "RSP-60" [AnyGrant] => codes::registered,

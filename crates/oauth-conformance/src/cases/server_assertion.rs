@@ -144,7 +144,7 @@ async fn end(cx: Context) -> Outcome {
     signed.refuses_each("exp", &values).await
 }
 
-async fn audience(cx: Context) -> Outcome {
+pub(super) async fn audience(cx: Context) -> Outcome {
     let signed = Signed::start(&cx).await?;
     let base = signed.tested.base_url();
     let values = [

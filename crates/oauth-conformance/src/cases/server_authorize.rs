@@ -25,10 +25,10 @@ pub(super) const CASES: &[Case] = cases! {
     "SPK-06" [Counterpart, Server] => malformed_challenge_or_verifier,
 };
 
-type Pairs<'a> = Vec<(&'a str, &'a str)>;
+pub(super) type Pairs<'a> = Vec<(&'a str, &'a str)>;
 
 /// A good request of the public client.
-fn good(tested: &Tested) -> Pairs<'_> {
+pub(super) fn good(tested: &Tested) -> Pairs<'_> {
     vec![
         ("response_type", "code"),
         ("client_id", &tested.set().public.id),
@@ -53,7 +53,7 @@ fn with<'a>(tested: &'a Tested, changes: &[(&'a str, &'a str)]) -> Pairs<'a> {
     .collect()
 }
 
-async fn ask(tested: &Tested, pairs: &[(&str, &str)]) -> Result<Answer, Failure> {
+pub(super) async fn ask(tested: &Tested, pairs: &[(&str, &str)]) -> Result<Answer, Failure> {
     let query = form_urlencoded::Serializer::new(String::new())
         .extend_pairs(pairs)
         .finish();
@@ -62,7 +62,10 @@ async fn ask(tested: &Tested, pairs: &[(&str, &str)]) -> Result<Answer, Failure>
 }
 
 /// Where a redirect leads, without its query, and the query's parameters.
-fn redirected(sent: &str, answer: &Answer) -> Result<(String, HashMap<String, String>), Failure> {
+pub(super) fn redirected(
+    sent: &str,
+    answer: &Answer,
+) -> Result<(String, HashMap<String, String>), Failure> {
     let (status, location) = (
         answer.status(),
         answer.header("location").unwrap_or_default(),
@@ -211,7 +214,7 @@ async fn loopback_ports(cx: Context) -> Outcome {
     Ok(())
 }
 
-async fn untrusted_request(cx: Context) -> Outcome {
+pub(super) async fn untrusted_request(cx: Context) -> Outcome {
     let tested = Tested::start(&cx).await?;
     for changes in [
         [("client_id", "nobody-knows-it")],
@@ -363,7 +366,7 @@ async fn repeated_parameters(cx: Context) -> Outcome {
     Ok(())
 }
 
-async fn forwarding_parameters(cx: Context) -> Outcome {
+pub(super) async fn forwarding_parameters(cx: Context) -> Outcome {
     let tested = Tested::start(&cx).await?;
     let evil = "https://evil.example/";
     for name in [

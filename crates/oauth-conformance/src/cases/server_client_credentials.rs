@@ -121,7 +121,7 @@ async fn part_of_the_scope_not_allowed(cx: Context) -> Outcome {
     Ok(())
 }
 
-async fn subject(cx: Context) -> Outcome {
+pub(super) async fn subject(cx: Context) -> Outcome {
     let tested = Tested::start(&cx).await?;
     let set = tested.set();
     let client = &set.confidential;

@@ -130,7 +130,7 @@ async fn bound_client_token(cx: Context) -> Outcome {
     it.is_bound(member(&tokens, "access_token")?).await
 }
 
-async fn bound_refresh_token(cx: Context) -> Outcome {
+pub(super) async fn bound_refresh_token(cx: Context) -> Outcome {
     let it = Bound::start(&cx).await?;
     let code = it.tested.code(&it.tested.set().public).await?;
     let form = redemption(&it, &code);

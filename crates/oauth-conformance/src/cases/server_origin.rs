@@ -58,7 +58,7 @@ async fn cross_origin(cx: Context) -> Outcome {
     Ok(())
 }
 
-async fn forwarded_headers(cx: Context) -> Outcome {
+pub(super) async fn forwarded_headers(cx: Context) -> Outcome {
     let tested = Tested::start(&cx).await?;
     let headers = [
         ("X-Forwarded-Host", "evil.example"),

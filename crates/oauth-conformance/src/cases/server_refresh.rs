@@ -60,7 +60,7 @@ async fn rotation(cx: Context) -> Outcome {
     )
 }
 
-async fn reuse(cx: Context) -> Outcome {
+pub(super) async fn reuse(cx: Context) -> Outcome {
     let tested = Tested::start(&cx).await?;
     for client in [&tested.set().confidential, &tested.set().public] {
         let (access, refresh) = tested.user_tokens(client).await?;
@@ -145,7 +145,7 @@ async fn reuse_with_another_fault(cx: Context) -> Outcome {
     )
 }
 
-async fn token_of_another_client(cx: Context) -> Outcome {
+pub(super) async fn token_of_another_client(cx: Context) -> Outcome {
     let tested = Tested::start(&cx).await?;
     let set = tested.set();
     for (owner, other) in [

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::expect;
 use crate::{
     Case, Context, Failure,
-    Need::{AnyGrant, Can, StandardTokenType},
+    Need::{AnyGrant, Can, StandardScope, StandardTokenType},
     Outcome, Reply, cases, ensure,
 };
 
@@ -40,7 +40,7 @@ pub(super) const CASES: &[Case] = cases! {
     "RSP-22" [AnyGrant] => scope::absent,
     "RSP-23" [AnyGrant] => scope::empty,
     "RSP-24" [AnyGrant] => scope::of_another_type,
-    "RSP-25" [AnyGrant] => scope::with_a_comma,
+    "RSP-25" [AnyGrant, StandardScope] => scope::with_a_comma,
     "RSP-26" [AnyGrant] => refresh_token_of_another_type,
     "RSP-27" [AnyGrant, Can(RefreshToken)] => long_tokens,
     "RSP-28" [AnyGrant] => id_token,

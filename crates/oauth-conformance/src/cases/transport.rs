@@ -7,6 +7,8 @@ mod redirects;
 mod requests;
 mod tls;
 
+pub(super) use redirects::not_followed;
+
 use std::time::Duration;
 
 use oauth_core::{

@@ -2,7 +2,7 @@
 
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE};
 
-use super::*;
+use super::{finder::percent, *};
 
 const PLANTED: &str = "s3cr\"t/Wert+ä=zu~lang";
 
@@ -21,6 +21,7 @@ fn it_is_found_in_each_form_wherever_it_stands() {
     for (form, text) in [
         (Form::Plain, PLANTED.to_owned()),
         (Form::Plain, Value::from(PLANTED).to_string()),
+        (Form::Plain, PLANTED.replace('"', "&#34;")),
         (Form::Hex, hex.to_lowercase()),
         (Form::Hex, hex),
         (Form::Percent, percent(PLANTED)),
@@ -68,6 +69,16 @@ fn a_find_says_where_and_not_what() {
     assert_eq!(leaks[0].line, 3);
     let said = format!("{leaks:?} {} {secrets:?}", leaks[0]);
     assert!(found(&said).is_empty(), "{said}");
+}
+
+#[test]
+fn a_masked_text_has_nothing_left_of_them() {
+    let secrets = Secrets::default();
+    secrets.add("token-one");
+    secrets.add("token-one-and-more");
+    let text = "a token-one-and-more, é token-one.";
+    let masked = secrets.finder().masked(text);
+    assert_eq!(masked, "a [secret], é [secret].");
 }
 
 #[test]

@@ -136,7 +136,7 @@ impl Record {
             unknown: &self.unknown,
         };
         // Only texts, numbers and JSON values: there is nothing that could fail to serialize.
-        serde_json::to_string(&document).unwrap_or_default().into()
+        crate::wiped::json(&document)
     }
 
     /// The record that [`Record::to_json`] wrote.

@@ -60,10 +60,7 @@ impl TokenSet {
     /// ```
     #[must_use]
     pub fn to_json(&self) -> SecretString {
-        // Only texts, numbers and JSON values: there is nothing that could fail to serialize.
-        serde_json::to_string(&StoredTokenRef::of(self))
-            .unwrap_or_default()
-            .into()
+        crate::wiped::json(&StoredTokenRef::of(self))
     }
 
     /// The set that [`TokenSet::to_json`] wrote.

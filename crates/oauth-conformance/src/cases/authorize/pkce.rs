@@ -14,7 +14,7 @@ use super::{NOWHERE, begin, ensure_random, once};
 use crate::{Context, Failure, Outcome, ensure};
 
 /// The verifier that is kept for the exchange.
-pub(super) fn verifier(pending: &PendingAuthorization) -> Result<String, Failure> {
+pub(in crate::cases) fn verifier(pending: &PendingAuthorization) -> Result<String, Failure> {
     let kept: Value = serde_json::from_str(pending.to_json().expose_secret())
         .map_err(|_| Failure::new("what is kept of an authorization is not JSON"))?;
     let verifier = kept["code_verifier"].as_str().map(str::to_owned);

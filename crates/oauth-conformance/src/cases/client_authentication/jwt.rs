@@ -195,7 +195,7 @@ pub(super) async fn new_for_each_try(cx: Context) -> Outcome {
     Ok(())
 }
 
-pub(super) async fn for_one_server(cx: Context) -> Outcome {
+pub(in crate::cases) async fn for_one_server(cx: Context) -> Outcome {
     let (key, public) = jwt::ec()?;
     let id = cx.credentials().client_id;
     let (ours, theirs) = (

@@ -111,7 +111,7 @@ async fn many_rejections(cx: Context) -> Outcome {
     Ok(())
 }
 
-async fn only_where_it_belongs(cx: Context) -> Outcome {
+pub(in crate::cases) async fn only_where_it_belongs(cx: Context) -> Outcome {
     let at = Setting::new(&cx).await?;
     let tokens = at.manager()?;
     let user = at.session(&tokens).await?;

@@ -106,7 +106,7 @@ pub(in crate::cases) async fn under_other_statuses(cx: Context) -> Outcome {
         ("invalid_grant", ErrorCode::InvalidGrant),
         ("unauthorized_client", ErrorCode::UnauthorizedClient),
     ] {
-        let Some((400, body)) = cx.target().refusal(code) else {
+        let Some((200 | 400, body)) = cx.target().refusal(code) else {
             // The provider cannot say it, or in a form that is tied to its status.
             continue;
         };

@@ -60,7 +60,7 @@ fn ensure_refused(status: u16, errors: &[(&str, Option<Error>)]) -> Outcome {
     Ok(())
 }
 
-pub(super) async fn not_followed(cx: Context) -> Outcome {
+pub(in crate::cases) async fn not_followed(cx: Context) -> Outcome {
     for status in STATUSES {
         let elsewhere = cx.scripted([cx.token_reply("planted-elsewhere")]).await?;
         let location = format!("{}/planted?planted=1", elsewhere.base_url());

@@ -8,6 +8,7 @@ use std::{
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
 
 use super::callback::Callback;
 use crate::{EndpointKind, Error, OAuthError, Scopes, grant::AuthorizationCode};
@@ -175,8 +176,10 @@ impl PendingAuthorization {
             request_ends: self.request_ends,
             accepted: self.accepted,
         };
-        // Only texts and flags: there is nothing that could fail to serialize.
-        serde_json::to_string(&kept).unwrap_or_default().into()
+        let text = crate::wiped::json(&kept);
+        drop(Zeroizing::new(kept.state));
+        drop(kept.code_verifier.map(Zeroizing::new));
+        text
     }
 
     /// What [`PendingAuthorization::to_json`] wrote.
