@@ -105,6 +105,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
         .build()
         .map_err(|error| format!("no runtime: {error}"))?;
     said::keep_panics();
+    said::keep_log()?;
     let report = runtime.block_on(run.start(|event| {
         bar.set_message(event.id);
         bar.inc(1);
@@ -112,6 +113,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
     bar.finish_and_clear();
     let matrix = matrix(&report);
     said::check_panics(&report.secrets)?;
+    let lines = said::check_log(&report.secrets)?;
     said::check(&report.secrets, "the matrix", &matrix)?;
     let secrets = report.secrets.clone();
     show(&if colours() {
@@ -119,7 +121,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
     } else {
         matrix
     })?;
-    show(&format!("--seed {seed}\n"))?;
+    show(&format!(
+        "no secret of {} in {lines} lines of log at TRACE, nor in anything else that is said\n--seed {seed}\n",
+        report.secrets.len()
+    ))?;
     let checked = |what, text: Result<String, String>| {
         let text = text?;
         said::check(&secrets, what, &text).map(|()| text)

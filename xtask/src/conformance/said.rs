@@ -1,14 +1,76 @@
 //! Whatever the run says is searched for the run's secrets before anybody reads it.
 
 use std::{
-    panic,
+    collections::BTreeSet,
+    io, panic,
     sync::{Mutex, PoisonError},
 };
 
 use oauth_conformance::Secrets;
+use tracing_subscriber::fmt::MakeWriter;
 
 /// What panics said. Kept, not printed: it can hold anything.
 static PANICS: Mutex<String> = Mutex::new(String::new());
+
+/// What was logged at any level, by this project and by what it is made of. A line that was there
+/// before is not kept again.
+static LOG: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// From now on everything that is logged, down to TRACE, is kept to be searched, and printed nowhere.
+///
+/// # Errors
+/// When somebody else listens to the log already.
+pub(super) fn keep_log() -> Result<(), String> {
+    tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_ansi(false)
+        .without_time()
+        .with_writer(Log)
+        .try_init()
+        .map_err(|error| format!("the log cannot be kept: {error}"))
+}
+
+/// Whose lines go to [`LOG`]; each line is written at once.
+struct Log;
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut log = LOG.lock().unwrap_or_else(PoisonError::into_inner);
+        log.insert(String::from_utf8_lossy(bytes).into_owned());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Log {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        Self
+    }
+}
+
+/// As [`check`], for what was logged. Gives how many lines were searched.
+///
+/// # Errors
+/// When a line has a secret in it; it says from which part of the program the line is.
+pub(super) fn check_log(secrets: &Secrets) -> Result<usize, String> {
+    let log = LOG.lock().unwrap_or_else(PoisonError::into_inner);
+    let text: String = log.iter().map(String::as_str).collect();
+    check(secrets, "the log", &text).map_err(|why| match secrets.find(&text).first() {
+        Some(leak) => {
+            let line = text.lines().nth(leak.line - 1).unwrap_or_default();
+            // Level and target: what comes before the message.
+            let from: Vec<_> = line.split_whitespace().take(2).collect();
+            format!("{why} ({})", from.join(" "))
+        }
+        None => why,
+    })?;
+    Ok(log.len())
+}
 
 /// From now on a panic prints where it was, and what it said is searched with the rest.
 pub(super) fn keep_panics() {
@@ -49,6 +111,35 @@ pub(super) fn check_panics(secrets: &Secrets) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_panic_says_is_searched() {
+        keep_panics();
+        let panicked = panic::catch_unwind(|| panic!("it was planted-in-a-panic"));
+        assert!(panicked.is_err());
+        let secrets = Secrets::default();
+        assert!(check_panics(&secrets).is_ok());
+        secrets.add("planted-in-a-panic");
+        let error = check_panics(&secrets).unwrap_err();
+        assert!(
+            error.contains("what a panic said") && !error.contains("planted"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn what_is_logged_at_any_level_is_searched() {
+        keep_log().unwrap();
+        tracing::trace!(token = "planted-in-the-log", "at the lowest level");
+        let secrets = Secrets::default();
+        assert!(check_log(&secrets).unwrap() > 0);
+        secrets.add("planted-in-the-log");
+        let error = check_log(&secrets).unwrap_err();
+        assert!(
+            error.contains("the log") && error.contains("TRACE") && !error.contains("planted"),
+            "{error}"
+        );
+    }
 
     #[test]
     fn a_planted_secret_is_kept_back_and_not_repeated() {

@@ -68,7 +68,9 @@ async fn downgraded_by_metadata(cx: Context) -> Outcome {
             authorize::once(&url, "state")?,
         );
         let verifier = authorize::verifier(&pending)?;
-        pending.accept(&format!("code=a-code&state={state}&iss=https%3A%2F%2Fid.example.com"))?;
+        pending.accept(&format!(
+            "code=a-code&state={state}&iss=https%3A%2F%2Fid.example.com"
+        ))?;
         ensure!(
             verifier != challenge,
             "sent metadata with the methods {methods}, expected a verifier that is not the challenge"
