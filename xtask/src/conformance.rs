@@ -1,7 +1,9 @@
 //! `cargo xtask conformance`: the suite over the table of targets.
 
+mod checks;
 mod docs;
 pub(crate) mod live;
+pub(crate) mod peer;
 mod said;
 
 use std::{
@@ -54,6 +56,9 @@ pub(crate) struct Arguments {
     /// Runs what only reads against the real service, with credentials from the environment
     #[arg(long, value_name = "SERVICE", conflicts_with_all = ["provider", "case", "list", "json", "junit", "html", "write_docs", "seed", "fault"])]
     pub(crate) live: Option<live::Live>,
+    /// Runs a client or a server that is not ours against the other side of ours; installs it first
+    #[arg(long, value_name = "PEER", conflicts_with_all = ["provider", "case", "list", "json", "junit", "html", "write_docs", "seed", "fault", "live"])]
+    pub(crate) peer: Option<peer::Peer>,
 }
 
 fn fault(name: &str) -> Result<Fault, String> {

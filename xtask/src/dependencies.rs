@@ -34,6 +34,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "oauth-core",
             "oauth-emulators",
             "oauth-conformance",
+            "test-servers",
         ],
     ),
 ];

@@ -56,6 +56,9 @@ fn main() -> ExitCode {
         }) => {
             return conformance::live::run(live);
         }
+        Command::Conformance(conformance::Arguments {
+            peer: Some(peer), ..
+        }) => conformance::peer::run(peer),
         Command::Conformance(arguments) => match hostile::run_again() {
             Some(code) => return code,
             None => conformance::run(&arguments),

@@ -2,7 +2,10 @@
 
 use std::process::Command;
 
-use crate::{dependencies, prerequisites};
+use crate::{
+    conformance::peer::{self, Peer},
+    dependencies, prerequisites,
+};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -31,6 +34,8 @@ const STEPS: &[Step] = &[
     }),
     ("features", |_| features()),
     ("servers and tools", |_| prerequisites::check()),
+    ("node-oidc-provider", |_| peer::run(Peer::NodeOidcProvider)),
+    ("moov-sdk", |_| peer::run(Peer::MoovSdk)),
     ("tests", tests),
     ("model", |_| model()),
     ("documentation", |_| documentation()),

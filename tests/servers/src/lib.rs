@@ -1,5 +1,6 @@
 //! Real database servers for tests: each on a free port and in a temporary folder of its own, gone
-//! when it is dropped, and also when the test process dies.
+//! when it is dropped, and also when the test process dies; and clients and servers that are not
+//! ours ([`foreign`]).
 //!
 //! ```no_run
 //! let server = test_servers::RedisServer::start()?;
@@ -8,6 +9,7 @@
 //! ```
 
 mod cut;
+pub mod foreign;
 mod postgres;
 mod process;
 mod redis;

@@ -3,21 +3,11 @@
 //! `TWITCH_BASE_URL`, `MOOV_HOST` with `MOOV_URL_SCHEME`, and `MP_BASE_URL` lead it somewhere
 //! else, such as to an emulator.
 
-use std::{
-    env,
-    fmt::Display,
-    process::ExitCode,
-    time::{Duration, SystemTime},
-};
+use std::{env, fmt::Display, process::ExitCode};
 
-use oauth_conformance::Secrets;
-use oauth_core::{
-    AccessToken, ErrorCode, Recovery, Scopes, Token,
-    grant::ClientCredentials,
-    secrecy::{ExposeSecret, SecretString},
-};
+use oauth_core::{AccessToken, ErrorCode, Recovery, Scopes, Token, grant::ClientCredentials};
 
-use super::show;
+use super::{checks::Checks, show};
 
 /// A service to test in the wild.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -69,15 +59,8 @@ pub(crate) fn run(live: Live) -> ExitCode {
     let result = runtime
         .map_err(|error| format!("no runtime: {error}"))
         .and_then(|runtime| {
-            let checks = runtime.block_on(checks(live, &get));
-            let secrets = secrets(live, &get, &checks.seen);
-            let (text, passed) = checks.text();
-            let leaks = secrets.find(&text);
-            if let Some(leak) = leaks.first() {
-                return Err(format!("the results are kept back: there is {leak}"));
-            }
-            show(&text)?;
-            Ok(passed)
+            let (text, passed) = runtime.block_on(checks(live, &get)).said()?;
+            show(&text).map(|()| passed)
         });
     match result {
         Ok(true) => ExitCode::SUCCESS,
@@ -89,70 +72,11 @@ pub(crate) fn run(live: Live) -> ExitCode {
     }
 }
 
-fn secrets(live: Live, get: &Lookup<'_>, seen: &[SecretString]) -> Secrets {
-    let secrets = Secrets::default();
-    for name in live.variables().0 {
-        secrets.add(&get(name).unwrap_or_default());
-    }
-    for secret in seen {
-        secrets.add(secret.expose_secret());
-    }
-    secrets
-}
-
-/// What was checked, and how it went.
-#[derive(Default)]
-struct Checks {
-    results: Vec<(&'static str, Result<(), String>)>,
-    /// The tokens that came.
-    seen: Vec<SecretString>,
-}
-
-impl Checks {
-    fn add(&mut self, what: &'static str, result: Result<bool, String>) {
-        let result = match result {
-            Ok(true) => Ok(()),
-            Ok(false) => Err("the answer is another".to_owned()),
-            Err(why) => Err(why),
-        };
-        self.results.push((what, result));
-    }
-
-    /// Adds a token that came, which must have something to say for itself.
-    fn token(&mut self, what: &'static str, got: &Result<impl Token, String>) {
-        let good = match got {
-            Ok(token) => {
-                let access = token.access_token().expose_secret();
-                self.seen.push(access.to_owned().into());
-                let soon = SystemTime::now() + Duration::from_secs(60);
-                Ok(!access.is_empty() && token.expires_at().is_none_or(|end| end > soon))
-            }
-            Err(error) => Err(error.clone()),
-        };
-        self.add(what, good);
-    }
-
-    fn text(&self) -> (String, bool) {
-        let mut text = String::new();
-        for (what, result) in &self.results {
-            text += &match result {
-                Ok(()) => format!("passed {what}\n"),
-                Err(why) => format!("FAILED {what}: {why}\n"),
-            };
-        }
-        let passed = self
-            .results
-            .iter()
-            .filter(|(_, result)| result.is_ok())
-            .count();
-        let failed = self.results.len() - passed;
-        text += &format!("{passed} passed, {failed} failed, 0 skipped\n");
-        (text, failed == 0)
-    }
-}
-
 async fn checks(live: Live, get: &Lookup<'_>) -> Checks {
     let mut checks = Checks::default();
+    for name in live.variables().0 {
+        checks.secret(&get(name).unwrap_or_default());
+    }
     let set_up = match live {
         Live::Twitch => twitch(&mut checks, get).await,
         Live::Moov => moov(&mut checks, get).await,
@@ -310,20 +234,16 @@ mod tests {
         for live in [Live::Twitch, Live::Moov, Live::MinistryPlatform] {
             assert!(live.missing(&get).is_empty());
             let checks = checks(live, &get).await;
-            let (text, passed) = checks.text();
-            assert!(passed && checks.results.len() >= 3, "{live:?}: {text}");
-            let secrets = secrets(live, &get, &checks.seen);
-            assert!(
-                secrets.len() >= 2 && secrets.find(&text).is_empty(),
-                "{text}"
-            );
+            assert!(checks.len() >= 3 && checks.secrets() >= 2, "{live:?}");
+            let (text, passed) = checks.said().unwrap();
+            assert!(passed, "{live:?}: {text}");
         }
         let wrong = [
             ("TWITCH_CLIENT_ID", "demo"),
             ("TWITCH_CLIENT_SECRET", "wrong-secret"),
             variables[2],
         ];
-        let (text, passed) = checks(Live::Twitch, &lookup(&wrong)).await.text();
+        let (text, passed) = checks(Live::Twitch, &lookup(&wrong)).await.said().unwrap();
         assert!(!passed && !text.contains("wrong-secret"), "{text}");
     }
 }

@@ -19,7 +19,7 @@ impl Moov {
             self.check_token(request).await?;
         }
         match path(request)[..] {
-            ["ping"] => Ok(reply::empty(StatusCode::NO_CONTENT)),
+            ["ping"] => Ok(reply::empty(StatusCode::OK)),
             ["accounts"] => Ok(reply::json(StatusCode::OK, &json!([]))),
             ["accounts", account] => {
                 let body = json!({"accountID": account, "mode": "sandbox", "displayName": "Test"});
