@@ -81,12 +81,17 @@ impl NodeOidcProvider {
     /// # Errors
     /// When it cannot be installed or started.
     pub fn start() -> Result<Self, String> {
-        let script = node("node-oidc-provider")?.join("server.mjs");
-        run(Command::new("node").arg("--check").arg(&script), "nodejs")?;
-        let port = free_port()?;
-        let (script, argument) = (script.to_string_lossy(), port.to_string());
-        let mut process = Process::start("node", &[&script, &argument], None, Signal::KILL)?;
-        process.wait_until(|| TcpStream::connect(("127.0.0.1", port)).is_ok())?;
+        let folder = node("node-oidc-provider")?;
+        run(Command::new("node").arg("--version"), "nodejs")?;
+        let log = folder.join("log");
+        let failed = |error| format!("{}: {error}", log.display());
+        let file = Some(File::create(&log).map_err(failed)?);
+        let (script, port) = (folder.join("server.mjs"), free_port()?);
+        let arguments = [&*script.to_string_lossy(), &port.to_string()];
+        let mut process = Process::start("node", &arguments, None, Signal::KILL, file)?;
+        process
+            .wait_until(|| TcpStream::connect(("127.0.0.1", port)).is_ok())
+            .map_err(|why| format!("{why}; it said why in {}", log.display()))?;
         let issuer = format!("http://127.0.0.1:{port}");
         Ok(Self { process, issuer })
     }

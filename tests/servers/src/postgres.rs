@@ -120,8 +120,13 @@ impl PostgresServer {
             arguments.extend(["-c", setting]);
         }
         let program = self.programs.join("postgres");
-        let mut process =
-            Process::start(&program.to_string_lossy(), &arguments, user(), Signal::QUIT)?;
+        let mut process = Process::start(
+            &program.to_string_lossy(),
+            &arguments,
+            user(),
+            Signal::QUIT,
+            None,
+        )?;
         process.wait_until(|| {
             let ready = Command::new(self.programs.join("pg_isready"))
                 .args(["-q", "-h", "127.0.0.1", "-p", &port])

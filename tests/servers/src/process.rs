@@ -1,6 +1,7 @@
 //! A server's process.
 
 use std::{
+    fs::File,
     net::TcpListener,
     process::{Child, Command, Stdio},
     sync::mpsc,
@@ -20,12 +21,14 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts `program`, as `user` if there is one, to be stopped with `quit`.
+    /// Starts `program`, as `user` if there is one, to be stopped with `quit`. What it says goes to
+    /// `log`, or is lost.
     pub(crate) fn start(
         program: &str,
         arguments: &[&str],
         user: Option<&str>,
         quit: Signal,
+        log: Option<File>,
     ) -> Result<Self, String> {
         let mut command = Command::new("setpriv");
         command.arg("--pdeathsig").arg(match quit {
@@ -37,7 +40,7 @@ impl Process {
         }
         command.arg("--").arg(program).args(arguments);
         command.stdin(Stdio::null()).stdout(Stdio::null());
-        command.stderr(Stdio::null());
+        command.stderr(log.map_or_else(Stdio::null, Stdio::from));
         let (keeper, ended) = mpsc::channel();
         let (sender, started) = mpsc::channel();
         thread::spawn(move || {

@@ -104,7 +104,7 @@ impl RedisServer {
             "always",
         ]);
         arguments.extend(self.settings.iter().map(String::as_str));
-        let mut process = Process::start("redis-server", &arguments, None, Signal::TERM)?;
+        let mut process = Process::start("redis-server", &arguments, None, Signal::TERM, None)?;
         process.wait_until(|| answers(self.port))?;
         self.process = Some(process);
         Ok(())

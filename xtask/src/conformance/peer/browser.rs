@@ -44,18 +44,9 @@ impl Browser {
         page: &Page,
         fields: &[(&str, &str)],
     ) -> Result<Shown, String> {
-        let form = after(&page.html, "<form").ok_or_else(|| page.lacks("form"))?;
-        let action = attribute(form, "action").ok_or_else(|| page.lacks("action"))?;
-        let mut body = form_urlencoded::Serializer::new(String::new());
-        for input in form.split("<input").skip(1) {
-            if attribute(input, "type").as_deref() == Some("hidden") {
-                let [name, value] = ["name", "value"].map(|name| attribute(input, name));
-                body.append_pair(&name.unwrap_or_default(), &value.unwrap_or_default());
-            }
-        }
-        body.extend_pairs(fields);
+        let (action, body) = page.form(fields)?;
         let url = page.url.join(&action).map_err(text)?;
-        self.go(Method::POST, url, body.finish().into()).await
+        self.go(Method::POST, url, body.into()).await
     }
 
     async fn go(&mut self, method: Method, url: Url, body: Bytes) -> Result<Shown, String> {
@@ -116,6 +107,21 @@ impl Browser {
 impl Page {
     pub(super) fn says(&self, text: &str) -> bool {
         self.html.contains(text)
+    }
+
+    /// Where its form goes, and with what.
+    fn form(&self, fields: &[(&str, &str)]) -> Result<(String, String), String> {
+        let form = after(&self.html, "<form").ok_or_else(|| self.lacks("form"))?;
+        let action = attribute(form, "action").ok_or_else(|| self.lacks("action"))?;
+        let mut body = form_urlencoded::Serializer::new(String::new());
+        for input in form.split("<input").skip(1) {
+            if attribute(input, "type").as_deref() == Some("hidden") {
+                let [name, value] = ["name", "value"].map(|name| attribute(input, name));
+                body.append_pair(&name.unwrap_or_default(), &value.unwrap_or_default());
+            }
+        }
+        body.extend_pairs(fields);
+        Ok((action, body.finish()))
     }
 
     fn lacks(&self, what: &str) -> String {

@@ -3,16 +3,13 @@
 use std::{fmt::Display, sync::Arc};
 
 use oauth_core::{
-    AccessToken, Client, ClientAuthMethod, Error, ErrorCode, GenericProvider, ReqwestTransport,
-    Scopes, ServerMetadata, Token, TokenSet, grant, secrecy::SecretString,
+    AccessToken, Client, ClientAuthMethod, Error, ErrorCode, GenericProvider, RefreshToken,
+    ReqwestTransport, Scopes, ServerMetadata, Token, TokenSet, grant, secrecy::SecretString,
 };
 use test_servers::foreign::NodeOidcProvider;
 use url::Url;
 
-use super::{
-    Checks,
-    browser::{Browser, Page},
-};
+use super::{Checks, browser::Browser};
 
 /// As in `tests/foreign/node-oidc-provider/server.mjs`.
 const SERVICE_SECRET: &str = "the secret of the service";
@@ -212,8 +209,8 @@ impl Peer {
         let client = self.site()?;
         let refresh = |token: &TokenSet| grant::RefreshToken::of(token).map_err(text);
         let second = client.exchange(&refresh(first)?).await.map_err(text)?;
-        let rotated = second.refresh_token().map(|token| token.expose_secret())
-            != first.refresh_token().map(|token| token.expose_secret());
+        let rotated = second.refresh_token().map(RefreshToken::expose_secret)
+            != first.refresh_token().map(RefreshToken::expose_secret);
         ensure(
             rotated && second.refresh_token().is_some(),
             "the refresh token is the same",
@@ -247,10 +244,7 @@ impl Peer {
         for fields in [&[][..], &PERSON, &[]] {
             page = browser.submit(&page, fields).await?.page()?;
         }
-        ensure(
-            Page::says(&page, "Sign-in Success"),
-            "the device is not connected",
-        )?;
+        ensure(page.says("Sign-in Success"), "the device is not connected")?;
         let token = client.poll_device(&device).await.map_err(text)?;
         let asker = self.basic()?;
         self.active(&asker, token.access_token(), true).await
