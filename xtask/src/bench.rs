@@ -17,6 +17,8 @@ use std::{
 
 use serde_json::Value;
 
+use crate::prerequisites;
+
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// Fewer and shorter rounds; writes nothing
@@ -30,7 +32,7 @@ pub(crate) struct Arguments {
     check: bool,
 }
 
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 15] = [
     "cached",
     "crowd",
     "allocations",
@@ -40,9 +42,16 @@ const NAMES: [&str; 11] = [
     "memory",
     "requests",
     "exchange",
+    "token-endpoint",
+    "introspection",
+    "purge",
+    "server-memory",
     "stores",
     "build",
 ];
+
+/// What loads servers with wrk.
+const LOADED: [&str; 3] = ["token-endpoint", "introspection", "purge"];
 
 /// What `tests/peers` has no part in.
 const WITHOUT_PEERS: [&str; 2] = ["stores", "build"];
@@ -69,6 +78,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
             None => !(arguments.quick && *name == "build"),
         })
         .collect();
+    if wanted.iter().any(|name| LOADED.contains(name)) {
+        prerequisites::check_for_load()?;
+    }
     let root = root()?;
     if !wanted.iter().all(|name| WITHOUT_PEERS.contains(name)) {
         build_peers(&root)?;

@@ -1,5 +1,5 @@
-//! The servers and tools that the tests start: installed where this may install, named where it
-//! may not.
+//! The servers and tools that tests and benchmarks start: installed where this may install, named
+//! where it may not.
 
 use std::{env, fs, path::Path, process::Command};
 
@@ -14,8 +14,19 @@ const NEEDED: &[(&str, &str)] = &[
     ("python3", "python3-venv"),
 ];
 
+/// The same of the benchmarks that load servers.
+const NEEDED_FOR_LOAD: &[(&str, &str)] = &[("wrk", "wrk"), ("node", "nodejs"), ("npm", "npm")];
+
 pub(crate) fn check() -> Result<(), String> {
-    let missing = missing();
+    provide(NEEDED)
+}
+
+pub(crate) fn check_for_load() -> Result<(), String> {
+    provide(NEEDED_FOR_LOAD)
+}
+
+fn provide(needed: &[(&str, &'static str)]) -> Result<(), String> {
+    let missing = missing(needed);
     if missing.is_empty() {
         return Ok(());
     }
@@ -34,8 +45,8 @@ pub(crate) fn check() -> Result<(), String> {
     apt_get(&arguments)
 }
 
-fn missing() -> Vec<&'static str> {
-    let absent = NEEDED.iter().filter(|(program, _)| !find(program));
+fn missing(needed: &[(&str, &'static str)]) -> Vec<&'static str> {
+    let absent = needed.iter().filter(|(program, _)| !find(program));
     let mut packages: Vec<_> = absent.map(|(_, package)| *package).collect();
     packages.dedup();
     packages

@@ -10,5 +10,8 @@ pub mod keyed;
 pub mod libraries;
 pub mod memory;
 pub mod requests;
+pub mod server;
+pub mod server_memory;
+pub mod servers;
 pub mod stampede;
 pub mod throughput;

@@ -1,7 +1,10 @@
 //! Runs the measurements and prints a line of JSON for each figure; text goes to standard error.
 
 use clap::Parser;
-use peers::{cached, cold_keys, contest::Effort, exchange, keyed, memory, requests, stampede};
+use peers::{
+    cached, cold_keys, contest::Effort, exchange, keyed, memory, requests, server, server_memory,
+    stampede,
+};
 
 #[derive(Parser)]
 #[command(about = "Measures oauth-core beside its peers")]
@@ -28,12 +31,17 @@ const MEASUREMENTS: &[Measurement] = &[
     ("memory", memory::run),
     ("requests", requests::run),
     ("exchange", exchange::run),
+    ("token-endpoint", server::token_endpoint),
+    ("introspection", server::introspection),
+    ("purge", server::purge),
+    ("server-memory", server_memory::run),
 ];
 
 fn main() -> Result<(), String> {
     let arguments = Arguments::parse();
     if let Some(way) = arguments.memory_of {
-        let bytes = memory::of(&way).ok_or("no such way")?;
+        let bytes = memory::of(&way).or_else(|| server_memory::of(&way));
+        let bytes = bytes.ok_or("no such way")?;
         println!("{bytes}");
         return Ok(());
     }

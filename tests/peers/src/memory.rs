@@ -34,7 +34,8 @@ const SCOPES: [&str; 5] = [
     "moderator:read:followers",
 ];
 
-type Way = (&'static str, fn(usize) -> f64);
+/// A way to keep tokens: its name, and what measures the bytes of one.
+pub(crate) type Way = (&'static str, fn(usize) -> f64);
 
 const WAYS: &[Way] = &[
     ("HashMap of plain structs", |tokens| {
@@ -57,8 +58,13 @@ const WAYS: &[Way] = &[
 ];
 
 pub fn run(effort: Effort) {
+    each(effort, "memory, 1,000,000 tokens", WAYS);
+}
+
+/// Measures each way in a process of its own.
+pub(crate) fn each(effort: Effort, what: &'static str, ways: &[Way]) {
     let itself = std::env::current_exe().expect("the program knows where it is");
-    for (name, _) in WAYS {
+    for (name, _) in ways {
         let mut values: Vec<_> = (0..effort.pick(3, 1))
             .map(|_| {
                 let child = Command::new(&itself).args([CHILD, name]).output();
@@ -67,7 +73,7 @@ pub fn run(effort: Effort) {
                 text.trim().parse().expect("a number")
             })
             .collect();
-        report(("memory, 1,000,000 tokens", "bytes"), name, &mut values);
+        report((what, "bytes"), name, &mut values);
     }
 }
 
@@ -77,7 +83,8 @@ pub fn of(name: &str) -> Option<f64> {
     Some(measure(1_000_000))
 }
 
-fn resident<M>(tokens: usize, mut map: M, mut put: impl FnMut(&mut M, usize)) -> f64 {
+/// The bytes that one of so many tokens takes in `map`.
+pub(crate) fn resident<M>(tokens: usize, mut map: M, mut put: impl FnMut(&mut M, usize)) -> f64 {
     let before = resident_now();
     for number in 0..tokens {
         put(&mut map, number);

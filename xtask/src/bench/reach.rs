@@ -3,7 +3,7 @@
 use super::Figure;
 
 /// Ours begins with one of these.
-const OURS: [&str; 2] = ["oauth-core", "oauth-store"];
+const OURS: [&str; 3] = ["oauth-core", "oauth-server", "oauth-store"];
 /// What is written by hand, or is a bare client, begins with one of these.
 const NOT_A_PEER: [&str; 5] = ["floor", "by hand", "plain", "raw", "HashMap"];
 
@@ -57,6 +57,27 @@ const REACHES: &[Reach] = &[
         AtLeast(0.98),
     ),
     reach("token exchange, 32 at a time", Who("raw"), AtLeast(0.95)),
+    reach(
+        "token endpoint, server CPU per request",
+        Who("plain"),
+        AtMost(1.6),
+    ),
+    reach(
+        "token endpoint, requests",
+        Who("node-oidc-provider"),
+        AtLeast(6.0),
+    ),
+    reach("token endpoint, p99", Who("oxide-auth"), AtMost(0.1)),
+    reach(
+        "introspection, server CPU per request",
+        Who("plain"),
+        AtMost(1.6),
+    ),
+    reach(
+        "introspection, requests",
+        Who("node-oidc-provider"),
+        AtLeast(6.0),
+    ),
     reach("clean dev build", Who("reqwest"), AtMost(1.3)),
 ];
 
