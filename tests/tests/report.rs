@@ -8,17 +8,14 @@
     reason = "a test fails by panicking"
 )]
 
-use std::{
-    process::{Child, Command, Stdio},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use fantoccini::{Client, ClientBuilder, Locator, key::Key};
 use hyper_util::client::legacy::connect::HttpConnector;
 use oauth_conformance::{Credentials, Run, Target, html};
 use oauth_core::{Endpoints, Error, GenericProvider, Provider};
 use serde_json::{Value, json};
+use test_servers::Chromedriver;
 
 /// A provider; with `refusals` of its own it fails the rows about those of the RFC.
 #[derive(Debug)]
@@ -51,50 +48,14 @@ impl Target for Mine {
     }
 }
 
-struct Driver(Child);
-
-impl Driver {
-    fn start(port: u16) -> Self {
-        let driver = Command::new("chromedriver")
-            .arg(format!("--port={port}"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        Self(driver.unwrap_or_else(|error| {
-            panic!("chromedriver: {error}; install Debian's chromium and chromium-driver")
-        }))
-    }
-}
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        // Already gone, then.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-async fn browser(port: u16) -> Client {
-    let options = json!({"args": [
-        "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-        "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
-    ]});
+async fn browser(chromedriver: &Chromedriver) -> Client {
+    let offline = ["--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"];
+    let options = json!({"args": [Chromedriver::ARGUMENTS.as_slice(), &offline].concat()});
     let capabilities = serde_json::Map::from_iter([("goog:chromeOptions".to_owned(), options)]);
-    let address = format!("http://127.0.0.1:{port}");
-    let mut tries = 0;
-    loop {
-        let mut builder = ClientBuilder::new(HttpConnector::new());
-        builder.capabilities(capabilities.clone());
-        match builder.connect(&address).await {
-            Ok(client) => return client,
-            // The driver needs a moment until it listens.
-            Err(_) if tries < 100 => tokio::time::sleep(Duration::from_millis(100)).await,
-            Err(error) => {
-                panic!("no browser: {error}; install Debian's chromium and chromium-driver")
-            }
-        }
-        tries += 1;
-    }
+    let mut builder = ClientBuilder::new(HttpConnector::new());
+    builder.capabilities(capabilities);
+    let connected = builder.connect(&chromedriver.url()).await;
+    connected.expect("a browser; install Debian's chromium and chromium-driver")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -124,16 +85,11 @@ async fn the_page_leads_from_the_matrix_to_the_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("report.html");
     std::fs::write(&file, html(&report).unwrap()).unwrap();
-    let port = {
-        let free = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        free.local_addr().unwrap().port()
-    };
-    let driver = Driver::start(port);
-    let browser = browser(port).await;
+    let chromedriver = Chromedriver::start().unwrap();
+    let browser = browser(&chromedriver).await;
     let seen = look(&browser, &format!("file://{}", file.display()), failed).await;
     // Before the verdict: a browser that nobody closes stays.
     browser.close().await.unwrap();
-    drop(driver);
     seen.unwrap();
 }
 

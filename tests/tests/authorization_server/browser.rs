@@ -1,20 +1,14 @@
 //! The pages in Chromium, once on a desk and once on a phone with a dark screen. Pictures of all of
 //! them are in `target/screenshots` afterwards.
 
-use std::{
-    path::{Path, PathBuf},
-    process::Stdio,
-};
+use std::path::{Path, PathBuf};
 
 use axum::{Router, extract::RawQuery, response::Html, routing::get};
 use fantoccini::{Client, ClientBuilder, Locator, elements::Element};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Map, Value, json};
-use tokio::{
-    io::{AsyncBufReadExt, BufReader},
-    net::TcpListener,
-    process::{Child, Command},
-};
+use test_servers::Chromedriver;
+use tokio::net::TcpListener;
 
 use crate::server::{PASSWORD, Server, USERNAME};
 
@@ -31,10 +25,10 @@ async fn people_use_the_pages_on_a_phone() {
 /// The browser is closed whatever becomes of the story.
 async fn in_a_browser(device: &'static str) {
     let (server, site) = (Server::start().await, site().await);
-    let (_chromedriver, url) = chromedriver().await;
+    let chromedriver = Chromedriver::start().unwrap();
     let mut builder = ClientBuilder::new(HttpConnector::new());
     builder.capabilities(capabilities(device));
-    let connected = builder.connect(&url).await;
+    let connected = builder.connect(&chromedriver.url()).await;
     let driver = connected.expect("a browser; install Debian's chromium and chromium-driver");
     let story = Story {
         driver: driver.clone(),
@@ -284,39 +278,17 @@ async fn site() -> u16 {
 }
 
 fn capabilities(device: &str) -> Map<String, Value> {
-    // The sandbox is not to be had for root, and everything shown here is our own.
-    let common = ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage"];
     let screen = match device {
         // The first of Chromium's preferred colour schemes is the dark one.
         "phone" => "--blink-settings=preferredColorScheme=0",
         _ => "--window-size=1200,900",
     };
-    let mut options = json!({ "args": ([common.as_slice(), &[screen]].concat()) });
+    let mut options = json!({ "args": ([Chromedriver::ARGUMENTS.as_slice(), &[screen]].concat()) });
     if device == "phone" {
         let screen = json!({ "width": 390, "height": 844, "pixelRatio": 2.0 });
         options["mobileEmulation"] = json!({ "deviceMetrics": screen });
     }
     Map::from_iter([("goog:chromeOptions".to_owned(), options)])
-}
-
-/// It tells the port that it found free.
-async fn chromedriver() -> (Child, String) {
-    let mut command = Command::new("chromedriver");
-    command
-        .arg("--port=0")
-        .stdout(Stdio::piped())
-        .kill_on_drop(true);
-    let mut process = command.spawn().unwrap_or_else(|error| {
-        panic!("chromedriver cannot be started ({error}): install Debian's chromium-driver")
-    });
-    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-    while let Some(line) = lines.next_line().await.unwrap() {
-        let port = line.strip_prefix("ChromeDriver was started successfully on port ");
-        if let Some(port) = port.and_then(|rest| rest.strip_suffix('.')) {
-            return (process, format!("http://127.0.0.1:{port}"));
-        }
-    }
-    panic!("chromedriver ended; install Debian's chromium and chromium-driver");
 }
 
 fn target() -> PathBuf {

@@ -3,7 +3,7 @@
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
-    process::{Child, Stdio},
+    process::{Child, ChildStderr, Stdio},
 };
 
 use url::Url;
@@ -13,41 +13,74 @@ use crate::{
     program::{Running, World},
 };
 
-struct Login {
+/// A login that waits for its user.
+pub(crate) struct Login {
     world: World,
     child: Child,
-    errors: BufReader<std::process::ChildStderr>,
-    address: Url,
+    errors: BufReader<ChildStderr>,
+    pub(crate) address: Url,
 }
 
-fn login(issuer: &str, more: &str) -> Login {
+pub(crate) fn login(issuer: &str, more: &str) -> Login {
+    let arguments =
+        format!("login --issuer {issuer} --client-id pub --no-browser --output json {more}");
+    started(&arguments, &[])
+}
+
+fn started(arguments: &str, variables: &[(&str, &str)]) -> Login {
     let world = World::new();
     let mut child = world
-        .command(&format!(
-            "login --issuer {issuer} --client-id pub --no-browser --output json {more}"
-        ))
+        .command(arguments)
+        .envs(variables.iter().copied())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     let mut errors = BufReader::new(child.stderr.take().unwrap());
-    let mut line = String::new();
-    while !line.trim().starts_with("http") {
-        line.clear();
+    let mut address = None;
+    while address.is_none() {
+        let mut line = String::new();
         assert!(errors.read_line(&mut line).unwrap() > 0, "no address");
+        address = line.split_whitespace().find_map(|word| {
+            let url: Url = word.parse().ok()?;
+            (url.scheme() == "http").then_some(url)
+        });
     }
-    let address = line.trim().parse().unwrap();
     Login {
         world,
         child,
         errors,
-        address,
+        address: address.unwrap(),
     }
+}
+
+/// A login on another device: itself, the code, and the address that has the code in it. All that
+/// was said is looked at, too.
+pub(crate) fn device_login(issuer: &str, more: &str) -> (Login, String, String) {
+    let arguments = format!("login --device --issuer {issuer} --client-id pub {more}");
+    let mut login = started(&arguments, &[]);
+    let mut shown = String::new();
+    let mut after = |start: &str| loop {
+        let mut line = String::new();
+        assert!(login.errors.read_line(&mut line).unwrap() > 0, "{shown}");
+        shown.push_str(&line);
+        if let Some(rest) = line.strip_prefix(start) {
+            break rest.trim().to_owned();
+        }
+    };
+    let code = after("The code alone: ");
+    let complete = after("Or open, code included: ");
+    let spaced = code.chars().map(String::from).collect::<Vec<_>>().join(" ");
+    assert!(
+        shown.contains('┌') && shown.contains(&spaced) && !shown.contains('\u{1b}'),
+        "{shown}"
+    );
+    (login, code, complete)
 }
 
 impl Login {
     /// Where the answer goes.
-    fn redirect_uri(&self) -> Url {
+    pub(crate) fn redirect_uri(&self) -> Url {
         let mut pairs = self.address.query_pairs();
         let uri = pairs
             .find(|(name, _)| name == "redirect_uri")
@@ -58,7 +91,7 @@ impl Login {
     }
 
     /// The exit code, standard output and the rest of standard error.
-    fn end(mut self) -> (i32, String, String, World) {
+    pub(crate) fn end(mut self) -> (i32, String, String, World) {
         let (mut out, mut err) = (String::new(), String::new());
         self.child
             .stdout
@@ -203,41 +236,43 @@ fn interrupted() {
 }
 
 #[test]
+fn the_browser_is_opened() {
+    use std::os::unix::fs::PermissionsExt;
+    let emulator = Running::start("emulate rfc");
+    let folder = World::new();
+    let opened = folder.home.path().join("opened");
+    let script = format!("#!/bin/sh\necho \"$1\" > {}\n", opened.display());
+    let browser = folder.file("browser", &script);
+    std::fs::set_permissions(&browser, PermissionsExt::from_mode(0o700)).unwrap();
+    let login = started(
+        &format!(
+            "login --issuer {} --client-id pub",
+            emulator.text("base_url")
+        ),
+        &[("BROWSER", browser.to_str().unwrap())],
+    );
+    get(&location(&get(&login.address)));
+    let address = login.address.clone();
+    let (exit, out, err, _) = login.end();
+    assert_eq!((exit, &*out), (0, ""), "{err}");
+    assert!(err.contains("logged in, until "), "{err}");
+    let opened = std::fs::read_to_string(opened).unwrap();
+    assert_eq!(opened.trim(), address.as_str());
+}
+
+#[test]
 fn on_another_device() {
     let emulator = Running::start("emulate rfc");
-    let world = World::new();
-    let mut child = world
-        .command(&format!(
-            "login --device --issuer {} --client-id pub --scope read",
-            emulator.text("base_url")
-        ))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut errors = BufReader::new(child.stderr.take().unwrap());
-    let mut shown = String::new();
-    let code = loop {
-        let mut line = String::new();
-        assert!(errors.read_line(&mut line).unwrap() > 0, "{shown}");
-        shown.push_str(&line);
-        if let Some(code) = line.strip_prefix("The code alone: ") {
-            break code.trim().to_owned();
-        }
-    };
-    assert!(
-        shown.contains("http://") && shown.contains('┌') && !shown.contains('\u{1b}'),
-        "{shown}"
-    );
+    let (login, code, complete) = device_login(emulator.text("base_url"), "--scope read");
+    assert!(login.address.path().ends_with("/device") && complete.contains(&code));
     let approval = serde_json::json!({"user_code": code, "action": "approve"});
     post(
         emulator.text("control_url"),
         "devices",
         &approval.to_string(),
     );
-    let mut rest = String::new();
-    errors.read_to_string(&mut rest).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(0), "{rest}");
+    let (exit, _, err, world) = login.end();
+    assert_eq!(exit, 0, "{err}");
     assert!(
         world
             .run("tokens list")

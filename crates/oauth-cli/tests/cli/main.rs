@@ -7,6 +7,7 @@
 )]
 
 mod answers;
+mod browser;
 mod commands;
 mod login;
 mod processes;
