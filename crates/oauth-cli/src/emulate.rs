@@ -20,14 +20,13 @@ pub(crate) async fn run(arguments: &Emulate) -> Result<(), Failure> {
         builder = builder.listen(address);
     }
     // Before the line is printed: whoever reads it may stop us at once.
-    let stop = tokio::spawn(signals::stop());
+    let stop = signals::stop();
     let emulator = builder
         .start()
         .await
         .map_err(|error| Failure::usage(format!("the emulator cannot start: {error}")))?;
     print_json(&emulator.info())?;
-    // A task that only waits for a signal ends with one.
-    let _ = stop.await;
+    stop.await;
     emulator.stop().await;
     Ok(())
 }

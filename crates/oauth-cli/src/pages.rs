@@ -17,7 +17,7 @@ pub(crate) const SUCCESS: Page = Page {
 pub(crate) const DENIED: Page = Page {
     status: 200,
     title: "Not signed in",
-    text: "The server did not allow it. Nothing was stored; the terminal says why. You can close this page.",
+    text: "Access was not allowed. Nothing was stored; the terminal says why. You can close this page.",
 };
 
 pub(crate) const WRONG_STATE: Page = Page {

@@ -55,11 +55,18 @@ fn start(command: Subcommands) -> Result<ExitCode, Failure> {
             Ok(ExitCode::SUCCESS)
         }
         command => {
-            let runtime = tokio::runtime::Builder::new_multi_thread()
-                .worker_threads(2)
-                .enable_all()
-                .build()
-                .map_err(|error| Failure::io("the program cannot start", &error))?;
+            let runtime = if command.is_server() {
+                tokio::runtime::Builder::new_multi_thread()
+                    .enable_all()
+                    .build()
+            } else {
+                // Threads would take longer to start than a token to be read.
+                tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()
+            };
+            let runtime =
+                runtime.map_err(|error| Failure::io("the program cannot start", &error))?;
             let result = runtime.block_on(run(command));
             // A keyring that asks the user must not keep a program that has ended.
             runtime.shutdown_background();
@@ -71,10 +78,9 @@ fn start(command: Subcommands) -> Result<ExitCode, Failure> {
 async fn run(command: Subcommands) -> Result<ExitCode, Failure> {
     let running = Running::default();
     let limit = command.timeout()?;
-    // These two wait for signals themselves.
-    let until_stopped = matches!(command, Subcommands::Serve(_) | Subcommands::Emulate(_));
+    let is_server = command.is_server();
     let work = Box::pin(act(command, &running));
-    if until_stopped {
+    if is_server {
         return work.await.map(|()| ExitCode::SUCCESS);
     }
     let result = tokio::select! {
@@ -110,6 +116,11 @@ async fn sleep(limit: Option<Duration>) {
 }
 
 impl Subcommands {
+    /// Runs until it is stopped, and waits for that itself.
+    fn is_server(&self) -> bool {
+        matches!(self, Self::Serve(_) | Self::Emulate(_))
+    }
+
     fn options(&self) -> Option<&Options> {
         match self {
             Self::Token(options)

@@ -41,7 +41,7 @@ const ENDPOINTS: &[(&str, &str)] = &[
 
 pub(crate) async fn run(arguments: &Serve) -> Result<(), Failure> {
     // Before the line is printed: whoever reads it may stop us at once.
-    let stop = tokio::spawn(signals::stop());
+    let stop = signals::stop();
     let (listener, server) = match &arguments.file {
         Some(path) => {
             let file = file::read(path)?;
@@ -66,11 +66,7 @@ pub(crate) async fn run(arguments: &Serve) -> Result<(), Failure> {
         }
     };
     print_json(&line(&server))?;
-    serve(listener, server, async {
-        // A task that only waits for a signal ends with one.
-        let _ = stop.await;
-    })
-    .await
+    serve(listener, server, stop).await
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {

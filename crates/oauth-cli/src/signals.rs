@@ -2,25 +2,29 @@
 
 use tokio::signal;
 
-/// Waits for SIGINT or SIGTERM.
-pub(crate) async fn stop() {
-    #[cfg(unix)]
-    {
-        let Ok(mut terminate) = signal::unix::signal(signal::unix::SignalKind::terminate()) else {
-            return interrupt().await;
+/// Waits for SIGINT or SIGTERM. From the call on, not only once it is waited for, neither ends the
+/// process by itself.
+#[cfg(unix)]
+pub(crate) fn stop() -> impl Future<Output = ()> + Send + 'static {
+    use signal::unix::SignalKind;
+    let [interrupt, terminate] =
+        [SignalKind::interrupt(), SignalKind::terminate()].map(signal::unix::signal);
+    async move {
+        let (Ok(mut interrupt), Ok(mut terminate)) = (interrupt, terminate) else {
+            // Without a handler the signal ends the process by itself.
+            return std::future::pending().await;
         };
         tokio::select! {
-            () = interrupt() => {}
+            _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
     }
-    #[cfg(not(unix))]
-    interrupt().await;
 }
 
-async fn interrupt() {
+/// Waits for Ctrl-C.
+#[cfg(not(unix))]
+pub(crate) async fn stop() {
     if signal::ctrl_c().await.is_err() {
-        // Without a handler the signal ends the process by itself.
         std::future::pending::<()>().await;
     }
 }

@@ -1,23 +1,21 @@
 //! Odd answers of a token endpoint: each has its kind and its exit code, and none leaks a secret.
 
-use std::{
-    io::{Read, Write},
-    net::{TcpListener, TcpStream},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
 };
 
-use crate::program::World;
+use crate::{
+    endpoint::{Endpoint, Request, with_header},
+    program::World,
+};
 
 /// In every answer, and in what is sent.
 const PLANTED: &str = "PLANTED";
 
 enum Answer {
-    Http {
+    Json {
         status: u16,
-        content_type: &'static str,
         body: String,
     },
     /// What is written as it is, then closed.
@@ -31,9 +29,8 @@ struct Case {
 }
 
 fn http(status: u16, body: impl Into<String>, kind: &'static str, exit: i32) -> Case {
-    let answer = Answer::Http {
+    let answer = Answer::Json {
         status,
-        content_type: "application/json",
         body: body.into(),
     };
     Case { answer, kind, exit }
@@ -177,15 +174,8 @@ fn raw(bytes: &[u8], kind: &'static str, exit: i32) -> Case {
 fn each_has_its_kind_and_none_leaks() {
     let cases = Arc::new(cases());
     assert!(cases.len() >= 200, "{} cases", cases.len());
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
     let served = Arc::clone(&cases);
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let served = Arc::clone(&served);
-            std::thread::spawn(move || answer(stream, &served));
-        }
-    });
+    let endpoint = Endpoint::start(move |request| answer(request, &served));
     let next = AtomicUsize::new(0);
     let wrong = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
@@ -195,7 +185,7 @@ fn each_has_its_kind_and_none_leaks() {
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(case) = cases.get(index) else { break };
-                    if let Err(why) = tried(&world, port, index, case) {
+                    if let Err(why) = tried(&world, endpoint.url(), index, case) {
                         wrong.lock().unwrap().push(why);
                     }
                 }
@@ -212,9 +202,9 @@ fn each_has_its_kind_and_none_leaks() {
     );
 }
 
-fn tried(world: &World, port: u16, index: usize, case: &Case) -> Result<(), String> {
+fn tried(world: &World, url: &str, index: usize, case: &Case) -> Result<(), String> {
     let arguments = format!(
-        "token --token-url http://127.0.0.1:{port}/{index} --client-id a --client-auth post --store memory: --retries 0 --output json"
+        "token --token-url {url}/{index} --client-id a --client-auth post --store memory: --retries 0 --output json"
     );
     let outcome = world.run_with(
         &arguments,
@@ -232,7 +222,7 @@ fn tried(world: &World, port: u16, index: usize, case: &Case) -> Result<(), Stri
         return Ok(());
     }
     let what = match &case.answer {
-        Answer::Http { status, body, .. } => format!("{status} {body:.80}"),
+        Answer::Json { status, body } => format!("{status} {body:.80}"),
         Answer::Raw(bytes) => String::from_utf8_lossy(bytes).into_owned(),
     };
     Err(format!(
@@ -241,53 +231,11 @@ fn tried(world: &World, port: u16, index: usize, case: &Case) -> Result<(), Stri
     ))
 }
 
-/// Reads one request to its end and answers what its path asks for.
-fn answer(mut stream: TcpStream, cases: &[Case]) {
-    let Some(path) = read_request(&mut stream) else {
-        return;
-    };
-    let Some(case) = path
-        .trim_matches('/')
-        .parse::<usize>()
-        .ok()
-        .and_then(|index| cases.get(index))
-    else {
-        return;
-    };
-    // Who asked may be gone.
-    let _ = match &case.answer {
-        Answer::Raw(bytes) => stream.write_all(bytes),
-        Answer::Http {
-            status,
-            content_type,
-            body,
-        } => write!(
-            stream,
-            "HTTP/1.1 {status} Odd\r\ncontent-type: {content_type}\r\nlocation: /PLANTED-elsewhere\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        ),
-    };
-}
-
-/// The path of a request whose body has been read.
-pub(crate) fn read_request(stream: &mut TcpStream) -> Option<String> {
-    let mut bytes = Vec::new();
-    let mut part = [0; 4096];
-    loop {
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length = head.lines().find_map(|line| {
-                let (name, value) = line.split_once(':')?;
-                name.eq_ignore_ascii_case("content-length")
-                    .then(|| value.trim().parse::<usize>().ok())?
-            });
-            if body.len() >= length.unwrap_or(0) {
-                return head.split(' ').nth(1).map(str::to_owned);
-            }
-        }
-        match stream.read(&mut part) {
-            Ok(0) | Err(_) => return None,
-            Ok(read) => bytes.extend_from_slice(&part[..read]),
-        }
+/// What the path of the request asks for.
+fn answer(request: &Request, cases: &[Case]) -> Vec<u8> {
+    let index = request.path().trim_matches('/').parse::<usize>();
+    match &cases[index.unwrap()].answer {
+        Answer::Raw(bytes) => bytes.clone(),
+        Answer::Json { status, body } => with_header(*status, "location: /PLANTED-elsewhere", body),
     }
 }

@@ -8,10 +8,7 @@ use std::{
 
 use url::Url;
 
-use crate::{
-    commands::post,
-    program::{Running, World},
-};
+use crate::program::{Running, World};
 
 /// A login that waits for its user.
 pub(crate) struct Login {
@@ -27,7 +24,8 @@ pub(crate) fn login(issuer: &str, more: &str) -> Login {
     started(&arguments, &[])
 }
 
-fn started(arguments: &str, variables: &[(&str, &str)]) -> Login {
+/// One that has said where to go.
+pub(crate) fn started(arguments: &str, variables: &[(&str, &str)]) -> Login {
     let world = World::new();
     let mut child = world
         .command(arguments)
@@ -204,7 +202,7 @@ fn in_the_browser() {
 #[test]
 fn denied() {
     let emulator = Running::start("emulate rfc");
-    post(emulator.text("control_url"), "switches", r#"{"deny":true}"#);
+    emulator.control("POST", "switches", &serde_json::json!({"deny": true}));
     let login = login(emulator.text("base_url"), "");
     let page = get(&location(&get(&login.address)));
     assert!(page.contains("Not signed in"), "{page}");
@@ -217,8 +215,12 @@ fn denied() {
 #[test]
 fn nobody_comes() {
     let emulator = Running::start("emulate rfc");
-    let (exit, _, err, _) = login(emulator.text("base_url"), "--timeout 300ms").end();
-    assert_eq!(exit, 12, "{err}");
+    let login = format!(
+        "login --issuer {} --client-id pub --no-browser --timeout 2s",
+        emulator.text("base_url")
+    );
+    let alone = World::new().run(&login).failed(12);
+    assert!(alone.err.contains("--timeout"), "{}", alone.err);
 }
 
 #[test]
@@ -266,11 +268,7 @@ fn on_another_device() {
     let (login, code, complete) = device_login(emulator.text("base_url"), "--scope read");
     assert!(login.address.path().ends_with("/device") && complete.contains(&code));
     let approval = serde_json::json!({"user_code": code, "action": "approve"});
-    post(
-        emulator.text("control_url"),
-        "devices",
-        &approval.to_string(),
-    );
+    emulator.control("POST", "devices", &approval);
     let (exit, _, err, world) = login.end();
     assert_eq!(exit, 0, "{err}");
     assert!(

@@ -9,9 +9,15 @@
 mod answers;
 mod browser;
 mod commands;
+mod endpoint;
+mod help;
+mod keyring;
 mod login;
+mod options;
 mod processes;
 mod program;
 mod readme;
 mod servers;
 mod store;
+mod store_servers;
+mod terminal;

@@ -1,13 +1,15 @@
 //! The program, in a world of its own: an empty environment and a home that is thrown away.
 
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
     path::PathBuf,
     process::{Child, Command, Stdio},
 };
 
 use serde_json::Value;
 use tempfile::TempDir;
+use url::Url;
 
 pub(crate) struct World {
     pub(crate) home: TempDir,
@@ -23,7 +25,6 @@ pub(crate) struct Outcome {
 impl World {
     pub(crate) fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
-        // Not through a link: the store takes none.
         Self { home }
     }
 
@@ -33,6 +34,8 @@ impl World {
         command
             .env_clear()
             .env("HOME", self.home.path())
+            // Not the keyring of whoever runs the tests.
+            .env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nowhere")
             .args(arguments.split_whitespace())
             .stdin(Stdio::null());
         command
@@ -47,6 +50,15 @@ impl World {
         let mut command = self.command(arguments);
         command.envs(variables.iter().copied());
         Outcome::of(&mut command)
+    }
+
+    /// A file that nobody else may read.
+    pub(crate) fn secret_file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.file(name, text);
+        #[cfg(unix)]
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600))
+            .unwrap();
+        path
     }
 
     pub(crate) fn file(&self, name: &str, text: &str) -> PathBuf {
@@ -126,6 +138,28 @@ impl Running {
 
     pub(crate) fn text(&self, name: &str) -> &str {
         self.info[name].as_str().unwrap()
+    }
+
+    /// What an emulator's control says.
+    pub(crate) fn control(&self, method: &str, path: &str, body: &Value) -> Value {
+        let url: Url = format!("{}{path}", self.text("control_url"))
+            .parse()
+            .unwrap();
+        let host = format!("{}:{}", url.host_str().unwrap(), url.port().unwrap());
+        let mut stream = TcpStream::connect(&host).unwrap();
+        let body = body.to_string();
+        let length = body.len();
+        write!(
+            stream,
+            "{method} {} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}",
+            url.path(),
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 2"), "{answer}");
+        let body = answer.split_once("\r\n\r\n").unwrap().1;
+        serde_json::from_str(body).unwrap_or_default()
     }
 
     /// Sends it a signal and gives its exit code.
