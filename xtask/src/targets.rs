@@ -1,9 +1,10 @@
-//! The table of targets: each provider bound to its emulator. A file per provider, with the rows
+//! The table of targets: each provider bound to its emulator, and the authorization server. A file per provider, with the rows
 //! that are about it alone beside it.
 
 mod generic;
 mod ministry_platform;
 mod moov;
+mod server;
 mod twitch;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ pub(crate) fn all() -> Vec<Arc<dyn Target>> {
         Arc::new(twitch::Twitch),
         Arc::new(moov::Moov),
         Arc::new(ministry_platform::MinistryPlatform),
+        Arc::new(server::AuthorizationServer),
     ]
 }
 

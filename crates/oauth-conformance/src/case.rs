@@ -34,6 +34,9 @@ pub enum Need {
     Counterpart,
     /// An authorization server to be tested itself.
     Server,
+    /// A client to be tested: every case that does not need a [`Server`](Self::Server) is about
+    /// one.
+    Client,
 }
 
 impl fmt::Display for Need {
@@ -60,6 +63,7 @@ impl fmt::Display for Need {
             Self::Server => {
                 f.write_str("the target is a client's provider, not a server to be tested")
             }
+            Self::Client => f.write_str("the target is a server, not a client's provider"),
         }
     }
 }

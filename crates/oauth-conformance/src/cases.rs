@@ -24,20 +24,25 @@ mod server;
 mod server_assertion;
 mod server_at_rest;
 mod server_authorize;
+mod server_browser;
 mod server_client_authentication;
 mod server_client_credentials;
 mod server_code;
 mod server_device;
 mod server_dpop;
+mod server_endings;
 mod server_guessing;
 mod server_introspection;
 mod server_jws;
 mod server_limits;
 mod server_metadata;
 mod server_origin;
+mod server_pages;
+mod server_pushed;
 mod server_refresh;
 mod server_resource;
 mod server_revocation;
+mod server_round_trip;
 mod server_token;
 mod server_token_answer;
 mod server_trouble;
@@ -87,6 +92,10 @@ pub fn all() -> Vec<Case> {
         server_metadata::CASES,
         hygiene::CASES,
         threats::CASES,
+        server_round_trip::CASES,
+        server_endings::CASES,
+        server_pages::CASES,
+        server_pushed::CASES,
         &manager::cases(),
     ]
     .concat()

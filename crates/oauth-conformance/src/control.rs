@@ -87,8 +87,7 @@ impl Control {
     /// # Errors
     /// When the control refuses.
     pub async fn forget_requests(&self) -> Result<(), Failure> {
-        self.expect(self.call("DELETE", "requests", None).await?)
-            .map(|_| ())
+        self.delete("requests").await
     }
 
     /// The records behind the server.
@@ -104,7 +103,15 @@ impl Control {
     /// # Errors
     /// When the control refuses.
     pub async fn kill_tokens(&self) -> Result<(), Failure> {
-        self.expect(self.call("DELETE", "tokens", None).await?)
+        self.delete("tokens").await
+    }
+
+    /// Takes away what the control calls by this name.
+    ///
+    /// # Errors
+    /// When the control refuses.
+    pub async fn delete(&self, what: &str) -> Result<(), Failure> {
+        self.expect(self.call("DELETE", what, None).await?)
             .map(|_| ())
     }
 

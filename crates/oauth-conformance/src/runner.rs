@@ -270,10 +270,13 @@ impl Run {
                 if !claimed.insert(case.id) {
                     return Err(format!("two cases claim {} on {}", case.id, target.name()));
                 }
-                // Rows about servers are not the business of a client's provider: no part of its
-                // plan, rather than a hundred skips.
-                let of_servers = case.needs.contains(&Need::Server);
-                if of_servers && target.lacks().contains(&Need::Server) {
+                // Rows about servers are not the business of a client's provider, nor those about
+                // clients a server's: no part of its plan, rather than a hundred skips.
+                let about = match case.needs.contains(&Need::Server) {
+                    true => Need::Server,
+                    false => Need::Client,
+                };
+                if target.lacks().contains(&about) {
                     continue;
                 }
                 if self.only.as_deref().is_none_or(|id| id == case.id) {

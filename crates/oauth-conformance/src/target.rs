@@ -254,6 +254,13 @@ pub struct Server {
     pub authorization: String,
     /// Path of the metadata document.
     pub metadata: String,
+    /// Path of the endpoint for pushed authorization requests.
+    pub pushed_authorization: String,
+    /// Path of the page where a person enters a device's code.
+    pub device_page: String,
+    /// Path of a second issuer on the same host, whose metadata document is at the path that
+    /// RFC 8414 §3.1 makes of it.
+    pub second_issuer: String,
     /// Path of the userinfo endpoint, which takes access tokens with the scope `openid`.
     pub userinfo: String,
     /// A loopback redirect URI of every client that may use the code grant. These have
@@ -308,6 +315,9 @@ impl Server {
             device_authorization: "/device_authorization".to_owned(),
             authorization: "/authorize".to_owned(),
             metadata: "/.well-known/oauth-authorization-server".to_owned(),
+            pushed_authorization: "/par".to_owned(),
+            device_page: "/device".to_owned(),
+            second_issuer: "/tenant".to_owned(),
             userinfo: "/userinfo".to_owned(),
             redirect_uri: "http://127.0.0.1/callback".to_owned(),
             resource: "https://api.example".to_owned(),

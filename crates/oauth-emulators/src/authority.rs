@@ -51,6 +51,7 @@ pub(crate) struct Authority {
     tokens: Arc<Reachable<MemoryAccessTokens>>,
     codes: Arc<Reachable<MemoryAuthorizationCodes>>,
     devices: Arc<Reachable<MemoryDeviceCodes>>,
+    owners: Arc<Reachable<MemoryResourceOwners>>,
 }
 
 /// A code that somebody consented to (RFC 6749 §4.1.1).
@@ -101,12 +102,13 @@ impl Authority {
         let tokens = Arc::new(Reachable::new(MemoryAccessTokens::new()));
         let codes = Arc::new(Reachable::new(MemoryAuthorizationCodes::new()));
         let devices = Arc::new(Reachable::new(MemoryDeviceCodes::new()));
+        let owners = Arc::new(Reachable::new(owners));
         let builder = AuthorizationServer::builder(issuer)
             .clients(registry.clone())
             .access_tokens(tokens.clone())
             .authorization_codes(codes.clone())
             .device_codes(devices.clone())
-            .resource_owners(Arc::new(Reachable::new(owners)))
+            .resource_owners(owners.clone())
             .jwt_ids(Arc::new(Reachable::new(MemoryJwtIds::new())))
             .clock(Arc::new(setup.clock.clone()))
             .secret_cost(SecretCost::LOW);
@@ -121,11 +123,17 @@ impl Authority {
             tokens,
             codes,
             devices,
+            owners,
         };
         for client in clients.into_iter().chain(setup.clients.iter().cloned()) {
             authority.put_client(client)?;
         }
         Ok(authority)
+    }
+
+    /// The clients, for a server beside this one.
+    pub(crate) fn clients(&self) -> Arc<Reachable<MemoryClients>> {
+        self.clients.clone()
     }
 
     pub(crate) fn client(&self, client_id: &str) -> Option<Client> {
@@ -302,6 +310,28 @@ impl Authority {
     pub(crate) fn renew_life_of_refresh_tokens(self) -> Self {
         self.tokens.renew_life_of_refresh_tokens();
         self
+    }
+
+    /// Ends all grants of a client, of a person, or of one of them to the other.
+    pub(crate) async fn end_grants(
+        &self,
+        client_id: Option<&str>,
+        username: Option<&str>,
+    ) -> Result<(), ContextError> {
+        let subject = username.map(|username| self.subject(username));
+        self.server.revoke_grants(client_id, subject).await?;
+        Ok(())
+    }
+
+    /// False if there is no such client.
+    pub(crate) fn remove_client(&self, client_id: &str) -> bool {
+        lock(&self.table).remove(client_id);
+        self.clients.inner.remove(client_id).is_some()
+    }
+
+    /// False if there is no such person.
+    pub(crate) fn remove_user(&self, username: &str) -> bool {
+        self.owners.inner.remove(username)
     }
 
     pub(crate) fn kill_refresh_tokens(&self) {

@@ -101,6 +101,13 @@ impl Builder {
         self
     }
 
+    /// Whether the authorization endpoint shows pages for login and consent instead of deciding by
+    /// itself (RFC).
+    pub fn pages(mut self, pages: bool) -> Self {
+        self.settings.pages = pages;
+        self
+    }
+
     /// Listens, and serves in a task of the current Tokio runtime.
     ///
     /// # Errors

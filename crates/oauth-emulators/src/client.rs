@@ -29,9 +29,13 @@ pub struct Client {
     redirect_uris: Option<Vec<String>>,
     #[serde(skip)]
     more_redirect_uris: Vec<String>,
-    scopes: Option<Vec<String>>,
+    pub(crate) scopes: Option<Vec<String>>,
     pub(crate) access_token_seconds: Option<u64>,
     refresh_token_seconds: Option<u64>,
+    name: Option<String>,
+    refresh_token_idle_seconds: Option<u64>,
+    refresh_grace_seconds: Option<u64>,
+    require_pushed: Option<bool>,
     jwks: Option<Value>,
     #[serde(default, deserialize_with = "secret")]
     assertion_secret: Option<SecretString>,
@@ -57,6 +61,10 @@ impl Client {
             scopes: None,
             access_token_seconds: None,
             refresh_token_seconds: None,
+            name: None,
+            refresh_token_idle_seconds: None,
+            refresh_grace_seconds: None,
+            require_pushed: None,
             jwks: None,
             assertion_secret: None,
             assertion_algorithms: None,
@@ -200,6 +208,12 @@ impl Client {
             scopes: change.scopes.or(self.scopes),
             access_token_seconds: change.access_token_seconds.or(self.access_token_seconds),
             refresh_token_seconds: change.refresh_token_seconds.or(self.refresh_token_seconds),
+            name: change.name.or(self.name),
+            refresh_token_idle_seconds: change
+                .refresh_token_idle_seconds
+                .or(self.refresh_token_idle_seconds),
+            refresh_grace_seconds: change.refresh_grace_seconds.or(self.refresh_grace_seconds),
+            require_pushed: change.require_pushed.or(self.require_pushed),
             jwks: change.jwks.or(self.jwks),
             assertion_secret: change.assertion_secret.or(self.assertion_secret),
             assertion_algorithms: change.assertion_algorithms.or(self.assertion_algorithms),
@@ -235,6 +249,18 @@ impl Client {
         }
         if let Some(seconds) = self.refresh_token_seconds {
             builder = builder.refresh_token_lifetime(Duration::from_secs(seconds));
+        }
+        if let Some(name) = &self.name {
+            builder = builder.name(name);
+        }
+        if let Some(seconds) = self.refresh_token_idle_seconds {
+            builder = builder.refresh_token_idle_lifetime(Duration::from_secs(seconds));
+        }
+        if let Some(seconds) = self.refresh_grace_seconds {
+            builder = builder.refresh_grace(Duration::from_secs(seconds));
+        }
+        if let Some(require) = self.require_pushed {
+            builder = builder.require_pushed_authorization_requests(require);
         }
         if let Some(jwt) = self.jwt_access_tokens {
             builder = builder.jwt_access_tokens(jwt);

@@ -3,8 +3,11 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
@@ -37,10 +40,24 @@ pub(crate) enum TroubleKind {
     Down,
     /// The code that reads them panics.
     Panic,
+    /// The process is killed there: nothing of the request happens any more.
+    Killed,
+    /// That has happened.
+    Dead,
 }
 
-/// Runs a request whose server meets trouble.
-pub(crate) async fn with_trouble<F: Future>(trouble: Trouble, request: F) -> F::Output {
+/// Runs a request whose server meets trouble; there is no answer if it was killed.
+pub(crate) async fn with_trouble<F: Future>(trouble: Trouble, request: F) -> Option<F::Output> {
+    let killed = || TROUBLE.with(|cell| matches!(cell.get().kind, TroubleKind::Dead));
+    let request = async {
+        let mut request = pin!(request);
+        poll_fn(|context| match request.as_mut().poll(context) {
+            Poll::Ready(answer) => Poll::Ready(Some(answer)),
+            Poll::Pending if killed() => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        })
+        .await
+    };
     TROUBLE.scope(Cell::new(trouble), request).await
 }
 
@@ -61,6 +78,11 @@ async fn reachable() -> Result<(), ContextError> {
         Some(TroubleKind::Down) => Err(ContextError::new("the store is down")),
         // As a panic, but nothing is printed for what was asked for.
         Some(TroubleKind::Panic) => std::panic::resume_unwind(Box::new("scripted")),
+        Some(TroubleKind::Killed | TroubleKind::Dead) => {
+            let kind = TroubleKind::Dead;
+            let _ = TROUBLE.try_with(|cell| cell.set(Trouble { kind, after: 0 }));
+            std::future::pending().await
+        }
     }
 }
 

@@ -90,6 +90,23 @@ async fn carry_out(core: &Core, request: &Request<Bytes>) -> Result<Response<Byt
             Some("refresh") => authority.kill_refresh_tokens(),
             Some(_) => return Err(Refusal::bad("kind is access or refresh")),
         },
+        (&Method::DELETE, "grants") => {
+            let query = Params::query(request);
+            let ended = authority.end_grants(query.get("client_id"), query.get("username"));
+            ended.await.map_err(Refusal::internal)?;
+        }
+        (&Method::DELETE, "clients") => {
+            let query = Params::query(request);
+            if !authority.remove_client(query.get("client_id").unwrap_or_default()) {
+                return Err(Refusal::not_found("there is no such client"));
+            }
+        }
+        (&Method::DELETE, "users") => {
+            let query = Params::query(request);
+            if !authority.remove_user(query.get("username").unwrap_or(USER)) {
+                return Err(Refusal::not_found("there is no such user"));
+            }
+        }
         (&Method::DELETE, "state") => core.reset().await.map_err(Refusal::internal)?,
         _ => return Err(Refusal::not_found("the control has no such thing")),
     }

@@ -88,7 +88,10 @@ impl Core {
                 facade.answer(&request).await;
                 reply::empty(status)
             }
-            Some(Action::Trouble(trouble)) => with_trouble(trouble, facade.answer(&request)).await,
+            Some(Action::Trouble(trouble)) => {
+                let answer = with_trouble(trouble, facade.answer(&request)).await;
+                answer.unwrap_or_else(|| cut(wire))
+            }
         }
     }
 }

@@ -130,7 +130,8 @@ impl Script {
             None => {}
             Some("store_down") => actions.push(self.trouble(TroubleKind::Down)),
             Some("panic") => actions.push(self.trouble(TroubleKind::Panic)),
-            Some(_) => return Err("server is store_down or panic".to_owned()),
+            Some("killed") => actions.push(self.trouble(TroubleKind::Killed)),
+            Some(_) => return Err("server is store_down, panic or killed".to_owned()),
         }
         match (actions.pop(), actions.is_empty()) {
             (Some(action), true) => Ok(action),

@@ -1,6 +1,7 @@
 //! A server that keeps to the RFCs: oauth-server's own router, with a person who says yes at the
-//! authorization endpoint.
+//! authorization endpoint, or the server's pages for one who can.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,9 +10,13 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
+use oauth_server::memory::MemoryScopes;
+use oauth_server::pages::PageSettings;
 use oauth_server::{
-    AuthorizeError, BuildError, ClientAuthenticationMethod, GrantType, OsRandom, RefreshRotation,
-    RfcApplication, SecretCost, SigningAlgorithm, SigningKey, SigningKeys,
+    AuthorizationServer, AuthorizeError, BuildError, ClientAuthenticationMethod, DeviceApplication,
+    GrantType, IntrospectApplication, IntrospectResponse, OsRandom, PushedApplication,
+    RefreshRotation, RevokeApplication, RfcApplication, ScopeRecord, SecretCost, SigningAlgorithm,
+    SigningKey, SigningKeys, TokenApplication, UserinfoApplication,
 };
 use tower_service::Service;
 
@@ -29,12 +34,16 @@ pub(crate) const ENDPOINTS: &[(&str, &str)] = &[
     ("device", "/device_authorization"),
     ("userinfo", "/userinfo"),
     ("jwks", "/jwks"),
+    ("par", "/par"),
     ("metadata", METADATA),
     ("discovery", DISCOVERY),
 ];
 
 const METADATA: &str = "/.well-known/oauth-authorization-server";
 const DISCOVERY: &str = "/.well-known/openid-configuration";
+
+/// The path of a second issuer with the same clients (RFC 8414 §3.1).
+const TENANT: &str = "/tenant";
 const SCOPES: [&str; 7] = [
     "read",
     "write",
@@ -55,8 +64,26 @@ pub(crate) struct Rfc {
     authority: Authority,
     keys: SigningKeys,
     switches: Switches,
+    scopes: Arc<MemoryScopes>,
     router: Router,
 }
+
+/// As the RFCs say, but for what a test adds to introspection.
+#[derive(Clone)]
+struct Rendered(Switches);
+
+impl IntrospectApplication for Rendered {
+    fn introspect_success(&self, response: &IntrospectResponse) -> Response<Bytes> {
+        let claims = self.0.get().introspection_claims;
+        RfcApplication.introspect_success(&response.clone().with_claims(claims))
+    }
+}
+
+impl TokenApplication for Rendered {}
+impl RevokeApplication for Rendered {}
+impl DeviceApplication for Rendered {}
+impl UserinfoApplication for Rendered {}
+impl PushedApplication for Rendered {}
 
 impl Rfc {
     pub(crate) fn new(setup: &Setup) -> Result<Self, BuildError> {
@@ -66,8 +93,13 @@ impl Rfc {
         let key = SigningKey::generate(SigningAlgorithm::Es256, &OsRandom)?;
         let keys = SigningKeys::new([key])?;
         let signing_keys = keys.clone();
+        let scopes = SCOPES.map(|name| ScopeRecord::new(name, "")).into_iter();
+        let scopes = Arc::new(scopes.collect::<Result<MemoryScopes, _>>()?);
+        let known = scopes.clone();
         let authority = Authority::new(setup, base_url, SUBJECT, seeds(), register, |server| {
             server
+                .scopes(known)
+                .pages(PageSettings::new())
                 .grant_types(every_grant())
                 .verification_uri(device)
                 .resources(["https://api.example", "https://other-api.example"])
@@ -84,12 +116,25 @@ impl Rfc {
         };
         authority.schedule(rotating(&["rotating-old", "rotating-new"])?, Duration::ZERO);
         authority.schedule(rotating(&["rotating-new"])?, OLD_SECRET);
-        Ok(Self {
-            router: authority.server.clone().into_router(RfcApplication),
+        let tenant = AuthorizationServer::builder(format!("{base_url}{TENANT}"))
+            .clients(authority.clients())
+            .clock(Arc::new(setup.clock.clone()))
+            .secret_cost(SecretCost::LOW)
+            .build()?;
+        let rendered = Rendered(setup.switches.clone());
+        let router = authority.server.clone().into_router(rendered);
+        let rfc = Self {
+            router: router.merge(tenant.into_router(RfcApplication)),
             authority,
             keys,
+            scopes,
             switches: setup.switches.clone(),
-        })
+        };
+        setup
+            .clients
+            .iter()
+            .try_for_each(|client| rfc.learn_scopes(client))?;
+        Ok(rfc)
     }
 
     async fn routed(&self, request: &Request<Bytes>) -> Response<Bytes> {
@@ -102,10 +147,14 @@ impl Rfc {
         }
     }
 
-    fn metadata(&self) -> Response<Bytes> {
-        let mut document = self.authority.server.metadata();
-        document["scopes_supported"] = SCOPES.into_iter().collect();
-        reply::json(StatusCode::OK, &document)
+    /// Whatever a client may ask for exists.
+    fn learn_scopes(&self, client: &Client) -> Result<(), BuildError> {
+        for name in client.scopes.iter().flatten() {
+            if !SCOPES.contains(&name.as_str()) {
+                self.scopes.insert(ScopeRecord::new(name, "")?);
+            }
+        }
+        Ok(())
     }
 
     async fn authorize(&self, request: &Request<Bytes>) -> Response<Bytes> {
@@ -131,14 +180,20 @@ impl Rfc {
 impl Facade for Rfc {
     async fn answer(&self, request: &Request<Bytes>) -> Response<Bytes> {
         match (request.method(), request.uri().path()) {
-            (&Method::GET, METADATA | DISCOVERY) => self.metadata(),
-            (&Method::GET | &Method::POST, "/authorize") => self.authorize(request).await,
+            (&Method::GET | &Method::POST, "/authorize") if !self.switches.get().pages => {
+                self.authorize(request).await
+            }
             _ => self.routed(request).await,
         }
     }
 
     fn authority(&self) -> &Authority {
         &self.authority
+    }
+
+    fn put_client(&self, change: Client) -> Result<(), BuildError> {
+        self.learn_scopes(&change)?;
+        self.authority.put_client(change)
     }
 
     fn rotate_key(&self, algorithm: &str, keep: usize) -> Result<String, BuildError> {

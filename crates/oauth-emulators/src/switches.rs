@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::guard::lock;
 use crate::params::Params;
@@ -21,6 +21,8 @@ pub(crate) struct Settings {
     pub(crate) allowed_origins: Vec<String>,
     pub(crate) forms_issuer: bool,
     pub(crate) throttle: bool,
+    pub(crate) pages: bool,
+    pub(crate) introspection_claims: Map<String, Value>,
 }
 
 impl Default for Settings {
@@ -37,6 +39,8 @@ impl Default for Settings {
             ],
             forms_issuer: false,
             throttle: false,
+            pages: false,
+            introspection_claims: Map::new(),
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::{AuthorizationServer, GrantType, SigningAlgorithm, SigningKeys};
+use crate::{AuthorizationServer, ContextError, GrantType, SigningAlgorithm, SigningKeys};
 
 impl AuthorizationServer {
-    /// The metadata document of the running configuration. Its URLs come from the issuer alone,
+    /// The metadata document of the running configuration, without the scopes, which may be in a
+    /// store. Its URLs come from the issuer alone,
     /// never from a request.
     pub fn metadata(&self) -> Value {
         let endpoint = self.authorization_endpoint();
@@ -80,6 +81,21 @@ impl AuthorizationServer {
             }
         }
         metadata
+    }
+
+    /// The metadata document with `scopes_supported`: the scopes of the context `Scopes`, if the
+    /// server was given one. This is what is served.
+    ///
+    /// # Errors
+    ///
+    /// When that context fails.
+    pub async fn metadata_with_scopes(&self) -> Result<Value, ContextError> {
+        let mut metadata = self.metadata();
+        if let Some(scopes) = self.known_scopes().await? {
+            let names = scopes.into_iter().map(|scope| scope.name);
+            metadata["scopes_supported"] = names.collect();
+        }
+        Ok(metadata)
     }
 
     /// The public keys that its tokens can be verified with (RFC 7517 §5).

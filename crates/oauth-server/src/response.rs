@@ -129,9 +129,38 @@ pub struct IntrospectResponse {
     iss: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cnf: Option<Value>,
+    #[serde(flatten)]
+    more: Map<String, Value>,
 }
 
+/// What an application's own claims never are: the server alone knows them.
+const OWN: [&str; 10] = [
+    "active",
+    "scope",
+    "client_id",
+    "token_type",
+    "exp",
+    "iat",
+    "sub",
+    "aud",
+    "iss",
+    "cnf",
+];
+
 impl IntrospectResponse {
+    /// The same with claims of the application's own (RFC 7662 §2.2), for its
+    /// [`introspect_success`](crate::IntrospectApplication::introspect_success). Those that the
+    /// server tells itself are left out, and nothing is told of a token that is not active.
+    #[must_use]
+    pub fn with_claims(mut self, claims: impl IntoIterator<Item = (String, Value)>) -> Self {
+        if self.active {
+            let more = claims.into_iter();
+            self.more
+                .extend(more.filter(|(name, _)| !OWN.contains(&name.as_str())));
+        }
+        self
+    }
+
     /// Why it is not, is nobody's business (RFC 7662 §2.2).
     pub(crate) fn inactive() -> Self {
         Self::default()

@@ -103,24 +103,30 @@ impl AuthorizationServer {
 
     /// The metadata document (RFC 8414 §3, OpenID Connect Discovery §4).
     pub(crate) fn metadata_service(&self) -> EndpointService {
-        self.document_service(Self::metadata)
+        self.document_service(|server| {
+            Box::pin(async move { Ok(server.metadata_with_scopes().await?) })
+        })
     }
 
     /// The public keys (RFC 7517 §5).
     pub(crate) fn jwks_service(&self) -> EndpointService {
-        self.document_service(Self::jwks)
+        self.document_service(|server| Box::pin(async move { Ok(server.jwks()) }))
     }
 
     /// JSON that is nobody's secret.
-    fn document_service(&self, document: fn(&Self) -> Value) -> EndpointService {
+    fn document_service(
+        &self,
+        document: fn(Self) -> BoxFuture<Result<Value, OAuthError>>,
+    ) -> EndpointService {
         EndpointService::new(self, move |server, request| {
             Box::pin(async move {
-                match *request.method() {
-                    Method::GET | Method::HEAD => json_response(StatusCode::OK, &document(&server)),
-                    _ => {
-                        let error = OAuthError::method_not_allowed("GET, HEAD");
-                        protect(error_response(&error), error.headers())
-                    }
+                let document = match *request.method() {
+                    Method::GET | Method::HEAD => document(server).await,
+                    _ => Err(OAuthError::method_not_allowed("GET, HEAD")),
+                };
+                match document {
+                    Ok(document) => json_response(StatusCode::OK, &document),
+                    Err(error) => protect(error_response(&error), error.headers()),
                 }
             })
         })

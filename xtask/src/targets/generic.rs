@@ -1,10 +1,9 @@
-//! A server that keeps to the RFCs, through the generic provider; and that server itself, for the
-//! rows about servers.
+//! A server that keeps to the RFCs, through the generic provider.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use oauth_conformance::{Counterpart, Credentials, Need, Server, Target};
+use oauth_conformance::{Counterpart, Credentials, Need, Target};
 use oauth_core::{Capability, Endpoints, Error, GenericProvider, Provider};
 use oauth_emulators::Emulator;
 
@@ -36,7 +35,7 @@ impl Target for Generic {
     }
 
     fn lacks(&self) -> Vec<Need> {
-        Vec::new()
+        vec![Need::Server]
     }
 
     fn expected_failures(&self) -> Vec<(&'static str, &'static str)> {
@@ -47,8 +46,6 @@ impl Target for Generic {
     }
 
     async fn start(&self) -> Result<Counterpart, String> {
-        Ok(super::start(Emulator::rfc())
-            .await?
-            .with_server(Server::demo()))
+        super::start(Emulator::rfc()).await
     }
 }

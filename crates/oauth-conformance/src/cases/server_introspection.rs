@@ -1,12 +1,13 @@
 //! E7: introspection.
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::server::{Tested, basic, granted, is_json_not_stored, member, refused};
 use crate::{
-    Case, Context,
+    Case, Context, Failure,
     Need::{Counterpart, Server},
-    Outcome, cases, ensure, wire,
+    Outcome, ServerClient, cases, ensure, wire,
 };
 
 pub(super) const CASES: &[Case] = cases! {
@@ -17,7 +18,9 @@ pub(super) const CASES: &[Case] = cases! {
     "SIN-05" [Counterpart, Server] => hints,
     "SIN-06" [Counterpart, Server] => token_missing_or_twice,
     "SIN-07" [Counterpart, Server] => get_or_query,
+    "SIN-08" [Counterpart, Server] => claims_of_the_application,
     "SIN-09" [Counterpart, Server] => head_and_body,
+    "SIN-10" [Counterpart, Server] => many_guesses,
     "SIN-11" [Counterpart, Server] => just_revoked,
     "SIN-12" [Counterpart, Server] => refresh_token,
 };
@@ -246,6 +249,95 @@ async fn get_or_query(cx: Context) -> Outcome {
             &["invalid_request"],
         )?;
     }
+    Ok(())
+}
+
+async fn claims_of_the_application(cx: Context) -> Outcome {
+    let tested = Tested::start(&cx).await?;
+    let set = tested.set();
+    let (live, _) = tested.user_tokens(&set.confidential).await?;
+    let dead = tested.client_token(&set.confidential).await?;
+    tested.revoke(&set.confidential, &dead).await?;
+    let before = tested.introspect(&live).await?;
+    for active in [json!(false), json!(true), json!("true"), json!(null)] {
+        let claims = json!({
+            "active": active, "client_id": "another", "sub": "another", "scope": "admin", "exp": 1,
+            "iat": 1, "iss": "https://evil.example", "aud": "another", "token_type": "N_A",
+            "cnf": {"jkt": "another"}, "department": "7",
+        });
+        let switch = json!({ "introspection_claims": claims });
+        tested.control().post("switches", &switch).await?;
+        let mut seen = tested.introspect(&live).await?;
+        let own = seen.as_object_mut().and_then(|it| it.remove("department"));
+        ensure!(
+            own == Some(json!("7")),
+            "added a claim, expected it in the answer, got {own:?}"
+        );
+        ensure!(
+            seen == before,
+            "added claims with active={active}, expected the server's own kept, got {seen}"
+        );
+        let seen = tested.introspect(&dead).await?;
+        ensure!(
+            seen == json!({ "active": false }),
+            "added claims with active={active}, expected a dead token to stay dead, got {seen}"
+        );
+    }
+    Ok(())
+}
+
+/// At once, because so many are let through.
+async fn many_guesses(cx: Context) -> Outcome {
+    let tested = Tested::start(&cx).await?;
+    let set = tested.set();
+    let live = tested.client_token(&set.confidential).await?;
+    let ask = async |client: &ServerClient, token: &str| {
+        let form = [("token", token)];
+        tested.post_as(&set.introspection, client, &form).await
+    };
+    let mut limited = None;
+    for round in 0..200 {
+        let guesses: Vec<_> = (0..50)
+            .map(|index| format!("guess-{round}-{index}"))
+            .collect();
+        let answers = guesses.iter().map(|guess| ask(&set.resource_server, guess));
+        for answer in join_all(answers).await {
+            let answer = answer?;
+            match answer.status() {
+                200 => ensure!(
+                    answer.json()? == json!({ "active": false }),
+                    "guessed a token, expected inactive, got {}",
+                    answer.text()
+                ),
+                _ => limited = Some(answer),
+            }
+        }
+        if limited.is_some() {
+            break;
+        }
+    }
+    let limited = limited.ok_or_else(|| {
+        Failure::new("guessed 10 000 tokens within a minute, expected 429, got none")
+    })?;
+    ensure!(
+        limited.status() == 429 && limited.header("retry-after").is_some(),
+        "guessed many tokens, expected 429 and Retry-After, got {}",
+        limited.status()
+    );
+    // Whoever guesses does not learn of a hit any more; others do not notice.
+    let hit = ask(&set.resource_server, &live).await?;
+    ensure!(
+        hit.status() == 429,
+        "asked about a live token after many guesses, expected 429, got {}",
+        hit.status()
+    );
+    granted("another caller", &ask(&set.confidential, &live).await?)?;
+    tested.control().advance(61).await?;
+    let later = granted("a minute later", &ask(&set.resource_server, &live).await?)?;
+    ensure!(
+        later["active"] == true,
+        "asked about a live token a minute later, expected active, got {later}"
+    );
     Ok(())
 }
 

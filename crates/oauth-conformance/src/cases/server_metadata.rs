@@ -10,6 +10,7 @@ use crate::{
 };
 
 pub(super) const CASES: &[Case] = cases! {
+    "SMD-01" [Counterpart, Server] => place,
     "SMD-02" [Counterpart, Server] => issuer,
     "SMD-03" [Counterpart, Server] => members,
     "SMD-04" [Counterpart, Server] => hosts_of_an_attacker,
@@ -20,6 +21,53 @@ async fn metadata(tested: &Tested, headers: &[(&str, &str)]) -> Result<Value, Fa
     let path = &tested.set().metadata;
     let answer = wire::request(tested.base_url(), "GET", path, headers, b"").await?;
     granted("a request for metadata", &answer)
+}
+
+async fn place(cx: Context) -> Outcome {
+    let tested = Tested::start(&cx).await?;
+    let known = &tested.set().metadata;
+    let path = &tested.set().second_issuer;
+    for (path, issuer) in [
+        (known.clone(), tested.base_url().to_owned()),
+        (
+            format!("{known}{path}"),
+            format!("{}{path}", tested.base_url()),
+        ),
+    ] {
+        let answer = wire::request(tested.base_url(), "GET", &path, &[], b"").await?;
+        let document = granted(&format!("a request for {path}"), &answer)?;
+        let kind = answer.header("content-type");
+        ensure!(
+            kind == Some("application/json"),
+            "asked for {path}, expected application/json, got {kind:?}"
+        );
+        ensure!(
+            document["issuer"] == issuer,
+            "asked for {path}, expected the issuer {issuer}, got {}",
+            document["issuer"]
+        );
+        let token = member(&document, "token_endpoint")?;
+        ensure!(
+            token.starts_with(&issuer),
+            "asked for {path}, expected a token endpoint of {issuer}, got {token}"
+        );
+    }
+    for elsewhere in [
+        format!("{path}{known}"),
+        format!("{known}/another"),
+        format!("{known}{path}/more"),
+        format!("{known}/"),
+        format!("{known}{path}/"),
+        format!("{known}.json"),
+    ] {
+        let answer = wire::request(tested.base_url(), "GET", &elsewhere, &[], b"").await?;
+        ensure!(
+            answer.status() == 404,
+            "asked for {elsewhere}, expected 404, got {}",
+            answer.status()
+        );
+    }
+    Ok(())
 }
 
 async fn issuer(cx: Context) -> Outcome {
@@ -53,6 +101,18 @@ async fn members(cx: Context) -> Outcome {
             "expected {name} {url}, got {}",
             metadata[name]
         );
+    }
+    let path = format!("{}{}", tested.base_url(), set.pushed_authorization);
+    let told = &metadata["pushed_authorization_request_endpoint"];
+    ensure!(
+        *told == path,
+        "expected {path} for pushed requests, got {told}"
+    );
+    let scopes = metadata["scopes_supported"].as_array().cloned();
+    let scopes = scopes.unwrap_or_default();
+    for scope in ["read", "write", "openid"] {
+        let told = scopes.contains(&json!(scope));
+        ensure!(told, "expected {scope} in scopes_supported, got {scopes:?}");
     }
     let iss = &metadata["authorization_response_iss_parameter_supported"];
     ensure!(

@@ -1,7 +1,7 @@
 //! Connecting a device (RFC 8628 §3.3): its code, the confirmation, the end.
 
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 
 use super::{Answer, Visit, account::Goal, too_many};
 use crate::{
@@ -77,21 +77,21 @@ impl Visit {
         let found = self
             .server
             .verify_user_code(user_code, &session.subject, source);
-        let (status, error) = match found.await {
+        let (status, message, headers) = match found.await {
             Ok(Some(record)) => return Ok(Waiting::Found(session, Box::new(record))),
             Ok(None) => (
                 StatusCode::BAD_REQUEST,
                 "No device waits with this code.".to_owned(),
+                HeaderMap::new(),
             ),
-            Err(error) => match error.retry_after() {
-                Some(_) if error.status() == StatusCode::TOO_MANY_REQUESTS => {
-                    (error.status(), too_many(&error))
-                }
-                _ => return Err(error),
-            },
+            Err(error) if error.status() == StatusCode::TOO_MANY_REQUESTS => {
+                (error.status(), too_many(&error), error.headers())
+            }
+            Err(error) => return Err(error),
         };
-        self.device_page(status, user_code, Some(error))
-            .map(Waiting::Answer)
+        let mut response = self.device_page(status, user_code, Some(message))?;
+        response.headers_mut().extend(headers);
+        Ok(Waiting::Answer(response))
     }
 
     fn device_page(
