@@ -119,7 +119,10 @@ fn features() -> Result<(), String> {
             "oauth-store",
             &["sqlite", "postgres", "redis", "encryption"],
         ),
-        ("oauth-server", &["jwt", "pages", "sqlite", "postgres"]),
+        (
+            "oauth-server",
+            &["jwt", "jwks-uri", "pages", "sqlite", "postgres"],
+        ),
         ("oauth-conformance", &[]),
     ];
     for (package, features) in alone {

@@ -37,6 +37,7 @@ pub struct Client {
     refresh_grace_seconds: Option<u64>,
     require_pushed: Option<bool>,
     jwks: Option<Value>,
+    jwks_uri: Option<String>,
     #[serde(default, deserialize_with = "secret")]
     assertion_secret: Option<SecretString>,
     assertion_algorithms: Option<Vec<String>>,
@@ -66,6 +67,7 @@ impl Client {
             refresh_grace_seconds: None,
             require_pushed: None,
             jwks: None,
+            jwks_uri: None,
             assertion_secret: None,
             assertion_algorithms: None,
             jwt_access_tokens: None,
@@ -172,8 +174,9 @@ impl Client {
     }
 
     pub(crate) fn is_public(&self) -> bool {
+        let keys = self.jwks.is_some() || self.jwks_uri.is_some();
         let has_credentials =
-            self.client_secret.is_some() || self.jwks.is_some() || self.assertion_secret.is_some();
+            self.client_secret.is_some() || keys || self.assertion_secret.is_some();
         self.public.unwrap_or(!has_credentials)
     }
 
@@ -215,6 +218,7 @@ impl Client {
             refresh_grace_seconds: change.refresh_grace_seconds.or(self.refresh_grace_seconds),
             require_pushed: change.require_pushed.or(self.require_pushed),
             jwks: change.jwks.or(self.jwks),
+            jwks_uri: change.jwks_uri.or(self.jwks_uri),
             assertion_secret: change.assertion_secret.or(self.assertion_secret),
             assertion_algorithms: change.assertion_algorithms.or(self.assertion_algorithms),
             jwt_access_tokens: change.jwt_access_tokens.or(self.jwt_access_tokens),
@@ -283,6 +287,9 @@ impl Client {
         }
         if let Some(jwks) = &self.jwks {
             builder = builder.jwks(Jwks::from_json(jwks)?);
+        }
+        if let Some(jwks_uri) = &self.jwks_uri {
+            builder = builder.jwks_uri(jwks_uri);
         }
         if let Some(secret) = &self.assertion_secret {
             builder = builder.assertion_secret(secret.clone());

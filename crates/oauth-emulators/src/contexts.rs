@@ -233,6 +233,15 @@ impl<T: AuthorizationCodes> AuthorizationCodes for Reachable<T> {
         reachable().await?;
         self.inner.release(hash).await
     }
+
+    async fn revoke(
+        &self,
+        client_id: Option<&str>,
+        subject: Option<&str>,
+    ) -> Result<Vec<GrantId>, ContextError> {
+        reachable().await?;
+        self.inner.revoke(client_id, subject).await
+    }
 }
 
 #[async_trait]
@@ -258,6 +267,15 @@ impl<T: DeviceCodes> DeviceCodes for Reachable<T> {
     ) -> Result<bool, ContextError> {
         reachable().await?;
         self.inner.update(device_code, change).await
+    }
+
+    async fn revoke(
+        &self,
+        client_id: Option<&str>,
+        subject: Option<&str>,
+    ) -> Result<Vec<GrantId>, ContextError> {
+        reachable().await?;
+        self.inner.revoke(client_id, subject).await
     }
 }
 

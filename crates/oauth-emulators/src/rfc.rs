@@ -14,7 +14,7 @@ use oauth_server::memory::MemoryScopes;
 use oauth_server::pages::PageSettings;
 use oauth_server::{
     AuthorizationServer, AuthorizeError, BuildError, ClientAuthenticationMethod, DeviceApplication,
-    GrantType, IntrospectApplication, IntrospectResponse, OsRandom, PushedApplication,
+    GrantType, HttpJwks, IntrospectApplication, IntrospectResponse, OsRandom, PushedApplication,
     RefreshRotation, RevokeApplication, RfcApplication, ScopeRecord, SecretCost, SigningAlgorithm,
     SigningKey, SigningKeys, TokenApplication, UserinfoApplication,
 };
@@ -96,10 +96,12 @@ impl Rfc {
         let scopes = SCOPES.map(|name| ScopeRecord::new(name, "")).into_iter();
         let scopes = Arc::new(scopes.collect::<Result<MemoryScopes, _>>()?);
         let known = scopes.clone();
+        let fetcher = Arc::new(HttpJwks::on_loopback()?);
         let authority = Authority::new(setup, base_url, SUBJECT, seeds(), register, |server| {
             server
                 .scopes(known)
                 .pages(PageSettings::new())
+                .jwks_fetcher(fetcher)
                 .grant_types(every_grant())
                 .verification_uri(device)
                 .resources(["https://api.example", "https://other-api.example"])

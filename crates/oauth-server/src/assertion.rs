@@ -7,8 +7,9 @@ use http::Request;
 use serde_json::{Map, Value};
 
 use crate::{
-    AuthorizationServer, Client, ClientAuthenticationMethod, OAuthError, Source, TokenHash,
-    client::MAX_CLIENT_ID, issue::later, jose::Jws, parameters::Parameters, throttle::Attempt,
+    AuthorizationServer, Client, ClientAuthenticationMethod, ContextError, Jwks, OAuthError,
+    Source, TokenHash, client::MAX_CLIENT_ID, issue::later, jose::Jws, parameters::Parameters,
+    throttle::Attempt,
 };
 
 const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -41,7 +42,12 @@ impl AuthorizationServer {
         let attempt = Attempt::new("client", &id, request.extensions().get::<Source>().copied());
         self.check_throttle(&attempt)?;
         let client = self.client(&id).await?;
-        let claims = client.as_ref().and_then(|client| verified(client, &jws));
+        let keys = match &client {
+            Some(client) => self.keys_for(client, &jws).await?,
+            None => None,
+        };
+        let claims = client.as_ref();
+        let claims = claims.and_then(|client| verified(client, keys.as_ref(), &jws));
         let jti = claims.and_then(|claims| self.acceptable(&claims, &id));
         let (Some(client), Some(jti)) = (client, jti) else {
             self.attempt_failed(&attempt);
@@ -56,6 +62,14 @@ impl AuthorizationServer {
                 Ok(client)
             }
             false => Err(refused()),
+        }
+    }
+
+    async fn keys_for(&self, client: &Client, jws: &Jws<'_>) -> Result<Option<Jwks>, ContextError> {
+        let signed = jws.header_text("alg").is_some_and(|alg| alg != "HS256");
+        match signed && client.allows_method(ClientAuthenticationMethod::PrivateKeyJwt) {
+            true => self.keys_of(client, jws.header_text("kid")).await,
+            false => Ok(None),
         }
     }
 
@@ -83,15 +97,14 @@ impl AuthorizationServer {
 }
 
 /// The claims, if a key or the secret of this client signed them with an algorithm it may use.
-fn verified(client: &Client, jws: &Jws<'_>) -> Option<Map<String, Value>> {
+fn verified(client: &Client, keys: Option<&Jwks>, jws: &Jws<'_>) -> Option<Map<String, Value>> {
     if jws.header_text("alg")? == "HS256" {
         let allowed = client.allows_method(ClientAuthenticationMethod::ClientSecretJwt);
         let secret = client.assertion_secret().filter(|_| allowed)?;
         return jws.verified_with_secret(secret);
     }
-    let allowed = client.allows_method(ClientAuthenticationMethod::PrivateKeyJwt);
-    let keys = client.jwks().filter(|_| allowed)?;
-    keys.candidates(jws.header_text("kid"))
+    keys?
+        .candidates(jws.header_text("kid"))
         .filter(|key| client.allows_assertion_algorithm(key.algorithm))
         .find_map(|key| jws.verified(key))
 }

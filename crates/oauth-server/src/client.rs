@@ -88,6 +88,8 @@ struct Settings {
     secrets: Vec<(SecretHash, Option<SystemTime>)>,
     method: Option<ClientAuthenticationMethod>,
     jwks: Option<Jwks>,
+    #[serde(default)]
+    jwks_uri: Option<String>,
     #[serde(serialize_with = "exposed", deserialize_with = "secret", default)]
     assertion_secret: Option<SecretString>,
     assertion_algorithms: Vec<SigningAlgorithm>,
@@ -201,6 +203,10 @@ impl Client {
         self.0.jwks.as_ref()
     }
 
+    pub(crate) fn jwks_uri(&self) -> Option<&str> {
+        self.0.jwks_uri.as_deref()
+    }
+
     pub(crate) fn assertion_secret(&self) -> Option<&str> {
         let secret = self.0.assertion_secret.as_ref();
         secret.map(ExposeSecret::expose_secret)
@@ -291,7 +297,8 @@ impl Client {
 
 impl Settings {
     fn has_credentials(&self) -> bool {
-        !self.secrets.is_empty() || self.jwks.is_some() || self.assertion_secret.is_some()
+        let keys = self.jwks.is_some() || self.jwks_uri.is_some();
+        !self.secrets.is_empty() || keys || self.assertion_secret.is_some()
     }
 }
 

@@ -176,6 +176,23 @@ pub trait AuthorizationCodes: fmt::Debug + Send + Sync {
         Ok(())
     }
 
+    /// Ends all codes of this client (or all) and this person (or all) that were not redeemed,
+    /// and names the grants of those that were, too: one that is being redeemed has no token yet
+    /// that could be revoked. None by default; then a code that a person consented to before a
+    /// revocation is good after it.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot answer.
+    async fn revoke(
+        &self,
+        client_id: Option<&str>,
+        subject: Option<&str>,
+    ) -> Result<Vec<GrantId>, ContextError> {
+        let _ = (client_id, subject);
+        Ok(Vec::new())
+    }
+
     /// Removes at most `limit` codes that ended ten minutes before `now` or earlier, and says how
     /// many they were.
     ///
@@ -219,6 +236,23 @@ pub trait DeviceCodes: fmt::Debug + Send + Sync {
         device_code: &TokenHash,
         change: &mut (dyn for<'r> FnMut(&'r mut DeviceCodeRecord) + Send),
     ) -> Result<bool, ContextError>;
+
+    /// Ends all device codes of this client (or all) and this person (or all) that were not redeemed,
+    /// and names the grants of those that were, too: one that is being redeemed has no token yet
+    /// that could be revoked. None by default; then a device code that a person consented to before a
+    /// revocation is good after it.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot answer.
+    async fn revoke(
+        &self,
+        client_id: Option<&str>,
+        subject: Option<&str>,
+    ) -> Result<Vec<GrantId>, ContextError> {
+        let _ = (client_id, subject);
+        Ok(Vec::new())
+    }
 
     /// Removes at most `limit` codes that ended ten minutes before `now` or earlier, and says how
     /// many they were.

@@ -4,6 +4,7 @@ mod application;
 mod assertion;
 mod authenticate;
 mod client;
+mod client_keys;
 mod clock;
 mod contexts;
 mod dpop;
@@ -11,6 +12,8 @@ mod endpoint;
 mod error;
 mod grant;
 mod guard;
+#[cfg(feature = "jwks-uri")]
+mod http_jwks;
 mod issue;
 mod jose;
 pub mod memory;
@@ -44,6 +47,7 @@ pub use application::{
 };
 pub use authenticate::BasicEncoding;
 pub use client::{Client, ClientAuthenticationMethod, ClientBuilder, RefreshRotation};
+pub use client_keys::FetchJwks;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use contexts::{
     AccessTokens, AuthorizationCodes, Clients, DeviceCodes, JwtIds, PushedRequests, ResourceOwners,
@@ -52,6 +56,8 @@ pub use contexts::{
 pub use endpoint::authorize::AuthorizationRequest;
 pub use error::{AuthorizeError, BuildError, ContextError, ErrorCode, OAuthError};
 pub use grant::GrantType;
+#[cfg(feature = "jwks-uri")]
+pub use http_jwks::HttpJwks;
 pub use jose::{Jwks, SigningAlgorithm, SigningKey, SigningKeys};
 pub use prompt::Prompt;
 pub use protected_resource::ProtectedResource;

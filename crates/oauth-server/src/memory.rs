@@ -6,10 +6,10 @@
 mod access_tokens;
 mod authorization_codes;
 mod clients;
-mod device_codes;
+pub(crate) mod device_codes;
 mod expiring;
-mod jwt_ids;
-mod pushed_requests;
+pub(crate) mod jwt_ids;
+pub(crate) mod pushed_requests;
 mod resource_owners;
 mod scopes;
 

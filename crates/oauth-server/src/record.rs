@@ -91,6 +91,14 @@ pub struct GrantRecord {
     pub auth_time: Option<SystemTime>,
 }
 
+impl GrantRecord {
+    /// Whether it is this client's (or any's) and this person's (or anybody's).
+    pub(crate) fn is_of(&self, client_id: Option<&str>, subject: Option<&str>) -> bool {
+        client_id.is_none_or(|client_id| client_id == self.client_id)
+            && subject.is_none_or(|subject| Some(subject) == self.subject.as_deref())
+    }
+}
+
 /// A stored access token.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -194,6 +202,15 @@ pub struct DeviceCodeRecord {
     pub polled_at: Option<SystemTime>,
     /// When it ends.
     pub expires_at: SystemTime,
+}
+
+impl DeviceCodeRecord {
+    /// Nothing comes of it any more.
+    pub(crate) fn revoke(&mut self) {
+        if self.status != DeviceStatus::Used {
+            self.status = DeviceStatus::Denied;
+        }
+    }
 }
 
 /// How far a device code has come.

@@ -10,8 +10,9 @@ use std::{
 
 use crate::{
     AccessTokens, AuthorizationCodes, BasicEncoding, Clients, Clock, DeviceCodes, ErrorCode,
-    GrantType, JwtIds, OAuthError, PushedRequests, Random, ResourceOwners, Scopes, SigningKeys,
-    TokenFormat, dpop::Nonces, guard, secret::Verifier, throttle::Throttle,
+    FetchJwks, GrantType, JwtIds, OAuthError, PushedRequests, Random, ResourceOwners, Scopes,
+    SigningKeys, TokenFormat, client_keys::ClientKeys, dpop::Nonces, guard, secret::Verifier,
+    throttle::Throttle,
 };
 
 mod builder;
@@ -35,6 +36,8 @@ struct Settings {
     pushed_requests: Arc<dyn PushedRequests>,
     resource_owners: Arc<dyn ResourceOwners>,
     jwt_ids: Arc<dyn JwtIds>,
+    jwks_fetcher: Option<Arc<dyn FetchJwks>>,
+    client_keys: ClientKeys,
     signing_keys: Option<SigningKeys>,
     scopes: Option<Arc<dyn Scopes>>,
     clock: Arc<dyn Clock>,
@@ -147,6 +150,14 @@ impl AuthorizationServer {
 
     pub(crate) fn jwt_ids(&self) -> &dyn JwtIds {
         &*self.0.jwt_ids
+    }
+
+    pub(crate) fn jwks_fetcher(&self) -> Option<&dyn FetchJwks> {
+        self.0.jwks_fetcher.as_deref()
+    }
+
+    pub(crate) fn client_keys(&self) -> &ClientKeys {
+        &self.0.client_keys
     }
 
     pub(crate) fn signing_keys(&self) -> Option<&SigningKeys> {

@@ -48,6 +48,7 @@ mod driver;
 mod people;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod room;
 mod schema;
 #[cfg(feature = "pages")]
 mod sessions;
@@ -58,19 +59,22 @@ mod sqlite;
 #[cfg(feature = "postgres")]
 pub use deadpool_postgres;
 use driver::{Driver, Step, Value};
+use room::Room;
 /// The client behind it.
 #[cfg(feature = "postgres")]
 pub use tokio_postgres;
 
 /// All contexts of a server in one database. Cheap to clone; clones share their connections.
 ///
-/// It takes as many device codes and pushed requests as are started: where strangers may start
-/// them, as with public clients, limit those endpoints per source in front of the server.
+/// Of each client it holds about 10 000 device codes, 16 MiB of pushed requests and the ids of
+/// 100 000 JWTs; beyond that, another is answered with 503 until some have ended. Strangers can use
+/// that up for a public client: limit those endpoints per source in front of the server.
 #[derive(Clone)]
 pub struct SqlStore {
     driver: Arc<dyn Driver>,
     verifier: Verifier,
     cost: SecretCost,
+    room: Arc<Room>,
 }
 
 impl SqlStore {
@@ -152,6 +156,7 @@ impl SqlStore {
             driver,
             verifier,
             cost,
+            room: Arc::default(),
         })
     }
 

@@ -8,7 +8,7 @@ use super::server_jws::{Signer, message, now, part, unique, with, with_secret};
 use crate::{
     Case, Context, Failure,
     Need::{Counterpart, Server},
-    Outcome, cases, ensure,
+    Outcome, Reply, cases, ensure,
     wire::{self, Answer},
 };
 
@@ -22,6 +22,7 @@ pub(super) const CASES: &[Case] = cases! {
     "SJA-07" [Counterpart, Server] => malformed,
     "SJA-08" [Counterpart, Server] => beginning,
     "SJA-09" [Counterpart, Server] => request,
+    "SJA-10" [Counterpart, Server] => published_keys,
     "SJA-11" [Counterpart, Server] => critical,
     "SJA-12" [Counterpart, Server] => other_client_id,
 };
@@ -322,4 +323,127 @@ async fn other_client_id(cx: Context) -> Outcome {
         &signed.tested.post(path, &[], &same).await?,
     )
     .map(|_| ())
+}
+
+/// Another client, whose keys are wherever `jwks_uri` says.
+async fn publishing(signed: &Signed, id: &str, jwks_uri: &str) -> Result<(), Failure> {
+    let client = json!({ "client_id": id, "jwks_uri": jwks_uri });
+    let put = signed.tested.control().post("clients", &client).await;
+    put.map(|_| ())
+}
+
+/// A good assertion of this client with a key of this id.
+fn assertion(signed: &Signed, id: &str, kid: &str, at: i64) -> Result<String, Failure> {
+    let header = with(&header(), "kid", &json!(kid));
+    let claims = json!({
+        "iss": id, "sub": id, "aud": signed.issuer, "jti": unique(), "iat": at, "exp": at + 60,
+    });
+    signed.signer.sign(&header, &claims)
+}
+
+async fn published_keys(cx: Context) -> Outcome {
+    let signed = Signed::start(&cx).await?;
+    let set = |kid: &str| {
+        let jwk = with(&signed.signer.jwk(), "kid", &json!(kid));
+        let other =
+            json!({ "kty": "RSA", "use": "enc", "kid": "encrypts", "n": "AQAB", "e": "AQAB" });
+        Reply::json(200, &json!({ "keys": [other, jwk] }))
+    };
+    // Fetched when they are needed, once for many; again for an unknown one, once per cool-down.
+    let keys = cx.scripted([set("first"), set("second")]).await?;
+    publishing(&signed, "publisher", &format!("{}/jwks", keys.base_url())).await?;
+    let mut at = signed.now;
+    let ask =
+        async |kid: &str, at: i64| signed.ask(&assertion(&signed, "publisher", kid, at)?).await;
+    let many = try_join_all((0..20).map(|_| ask("first", at))).await?;
+    for answer in &many {
+        granted("an assertion with a published key", answer)?;
+    }
+    let asked = |wanted: usize, sent: &str| {
+        let got = keys.received().len();
+        ensure!(
+            got == wanted,
+            "sent {sent}, expected {wanted} requests for the keys, got {got}"
+        );
+        Ok(())
+    };
+    asked(1, "20 assertions at once")?;
+    for _ in 0..20 {
+        let answer = ask("second", at).await?;
+        refused("an unknown key", &answer, &[400, 401], &["invalid_client"])?;
+    }
+    asked(1, "20 with an unknown key within the cool-down")?;
+    signed.tested.control().advance(61).await?;
+    at += 61;
+    granted("a key that is new there", &ask("second", at).await?)?;
+    asked(2, "one with a new key after it")?;
+    for _ in 0..5 {
+        let answer = ask("unknown", at).await?;
+        refused("an unknown key", &answer, &[400, 401], &["invalid_client"])?;
+    }
+    asked(2, "5 more with an unknown key")?;
+    bad_key_sets(&cx, &signed, at, set("first")).await?;
+    keys_inside_a_network(&signed, at).await
+}
+
+const FAILED: &[&str] = &["temporarily_unavailable", "server_error", "invalid_client"];
+
+/// Too much, too slow, elsewhere, nonsense: not one of them gets in, or hangs.
+async fn bad_key_sets(cx: &Context, signed: &Signed, at: i64, good: Reply) -> Outcome {
+    let target = cx.scripted([good]).await?;
+    let moved = format!("{}/jwks", target.base_url());
+    for (index, (sent, reply)) in [
+        ("keys without end", Reply::new(200).body("{").endless()),
+        ("no answer", Reply::silence()),
+        (
+            "keys that moved",
+            Reply::new(302).header("location", &moved),
+        ),
+        ("no JSON", Reply::new(200).body("keys")),
+        ("no keys", Reply::json(200, &json!({ "keys": [] }))),
+        ("an error", Reply::json(500, &json!({}))),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let keys = cx.scripted([reply]).await?;
+        let id = format!("publisher-{index}");
+        publishing(signed, &id, &format!("{}/jwks", keys.base_url())).await?;
+        let answer = signed.ask(&assertion(signed, &id, "first", at)?).await?;
+        refused(sent, &answer, &[401, 503], FAILED)?;
+    }
+    let followed = target.received().len();
+    ensure!(
+        followed == 0,
+        "moved the keys, expected no redirect followed, got {followed}"
+    );
+    Ok(())
+}
+
+/// Refused when they are registered, or never asked: an answer comes at once, though nobody is
+/// there.
+async fn keys_inside_a_network(signed: &Signed, at: i64) -> Outcome {
+    for (index, uri) in [
+        "https://10.0.0.1/jwks",
+        "https://192.168.0.1/jwks",
+        "https://169.254.169.254/latest/meta-data",
+        "https://[fc00::1]/jwks",
+        "https://[::ffff:10.0.0.1]/jwks",
+        "https://0x0a000001/jwks",
+        "http://10.0.0.1/jwks",
+        "http://public.example/jwks",
+        "file:///etc/passwd",
+        "https://user:pw@public.example/jwks",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let id = format!("inside-{index}");
+        if publishing(signed, &id, uri).await.is_err() {
+            continue;
+        }
+        let answer = signed.ask(&assertion(signed, &id, "first", at)?).await?;
+        refused(uri, &answer, &[401, 503], FAILED)?;
+    }
+    Ok(())
 }

@@ -8,8 +8,9 @@ use std::{
 };
 
 use secrecy::{ExposeSecret, SecretString};
+use url::Url;
 
-use super::{AllowedScopes, Client, Settings, redirect};
+use super::{AllowedScopes, Client, Settings, is_loopback, redirect};
 use crate::{
     BuildError, ClientAuthenticationMethod, GeneratedSecret, GrantType, Jwks, RefreshRotation,
     Scope, SecretCost, SecretHash, SigningAlgorithm, TokenFormat, resource::is_resource,
@@ -56,6 +57,7 @@ impl ClientBuilder {
                 secrets: Vec::new(),
                 method: None,
                 jwks: None,
+                jwks_uri: None,
                 assertion_secret: None,
                 assertion_algorithms: SigningAlgorithm::ALL.to_vec(),
                 grants: Vec::new(),
@@ -133,10 +135,19 @@ impl ClientBuilder {
     }
 
     /// Lets it authenticate with assertions signed by one of these keys of its own
-    /// (`private_key_jwt`, RFC 7523 §2.2). The server never fetches keys: when the client changes
-    /// them, it is registered anew.
+    /// (`private_key_jwt`, RFC 7523 §2.2). When the client changes them, it is registered anew.
     pub fn jwks(mut self, jwks: Jwks) -> Self {
         self.settings.jwks = Some(jwks);
+        self
+    }
+
+    /// As [`jwks`](Self::jwks), with the keys that it publishes at this `https` address (`http` on
+    /// loopback only): fetched by the server's
+    /// [`jwks_fetcher`](crate::AuthorizationServerBuilder::jwks_fetcher) when they are needed, kept
+    /// for 10 minutes, and fetched again for an unknown key, at most once in 60 seconds. Of those
+    /// that are for something else, the server takes no notice. Instead of `jwks`.
+    pub fn jwks_uri(mut self, uri: impl Into<String>) -> Self {
+        self.settings.jwks_uri = Some(uri.into());
         self
     }
 
@@ -344,6 +355,11 @@ impl ClientBuilder {
         if public == (settings.has_credentials() || !secrets.is_empty()) {
             return Err(BuildError::ClientKind);
         }
+        if let Some(uri) = &settings.jwks_uri
+            && (settings.jwks.is_some() || !is_jwks_uri(uri))
+        {
+            return Err(BuildError::Setting("the address of the client's keys"));
+        }
         let assertion_secret = settings.assertion_secret.as_ref();
         if assertion_secret.is_some_and(|it| it.expose_secret().len() < MIN_HMAC_SECRET) {
             return Err(BuildError::Setting("the assertion secret"));
@@ -420,6 +436,15 @@ impl fmt::Debug for ClientBuilder {
             .field("id", &self.settings.id)
             .finish_non_exhaustive()
     }
+}
+
+/// Whoever could change keys on their way would be the client.
+fn is_jwks_uri(uri: &str) -> bool {
+    Url::parse(uri).is_ok_and(|url| {
+        let safe = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url));
+        let anonymous = url.username().is_empty() && url.password().is_none();
+        safe && anonymous && url.fragment().is_none()
+    })
 }
 
 /// Between a second and a year.

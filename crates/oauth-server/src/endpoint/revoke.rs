@@ -69,8 +69,8 @@ impl AuthorizationServer {
         self.access_tokens().revoke_access_tokens(client_id).await
     }
 
-    /// Revokes the access and refresh tokens of this client (or all) and this subject (or all).
-    /// Says how many.
+    /// Revokes the access and refresh tokens of this client (or all) and this subject (or all),
+    /// and the codes that would become tokens. Says how many tokens they were.
     ///
     /// # Errors
     ///
@@ -82,6 +82,15 @@ impl AuthorizationServer {
     ) -> Result<usize, ContextError> {
         let until = self.revocation_remembered_until()?;
         let tokens = self.access_tokens();
+        // First what is on its way to a token: whoever redeems it now finds its grant revoked.
+        let mut begun = self
+            .authorization_codes()
+            .revoke(client_id, subject)
+            .await?;
+        begun.extend(self.device_codes().revoke(client_id, subject).await?);
+        for grant in &begun {
+            tokens.revoke_grant(grant, until).await?;
+        }
         tokens.revoke_grants(client_id, subject, until).await
     }
 }

@@ -46,6 +46,10 @@ impl SigningKeys {
 pub struct Jwks(Infallible);
 
 impl Jwks {
+    pub(crate) fn published(_: &Value) -> Option<Self> {
+        None
+    }
+
     pub(crate) fn candidates(&self, _: Option<&str>) -> iter::Empty<&PublicKey> {
         match self.0 {}
     }

@@ -103,6 +103,14 @@ impl Jwks {
         keys.map(|keys| Self { keys, json }).ok_or(BuildError::Key)
     }
 
+    /// Those of a published set that this server can use, at most 20; none if there is none.
+    pub(crate) fn published(jwks: &Value) -> Option<Self> {
+        let keys = jwks["keys"].as_array()?.iter();
+        let usable = keys.filter(|key| PublicKey::read(key).is_some());
+        let usable: Vec<_> = usable.take(MAX_KEYS).cloned().collect();
+        Self::from_json(&serde_json::json!({ "keys": usable })).ok()
+    }
+
     /// The key of this id, or without one the keys that may be meant.
     pub(crate) fn candidates(&self, id: Option<&str>) -> impl Iterator<Item = &PublicKey> {
         let meant = move |key: &&PublicKey| id.is_none() || key.id.as_deref() == id;

@@ -153,15 +153,11 @@ impl AccessTokens for MemoryAccessTokens {
         until: SystemTime,
     ) -> Result<usize, ContextError> {
         let mut tokens = lock(&self.0);
-        let meant = |client: &str, person: Option<&str>| {
-            client_id.is_none_or(|client_id| client_id == client)
-                && subject.is_none_or(|subject| Some(subject) == person)
-        };
         let access = tokens.access.iter().map(|(hash, r)| (hash, &r.grant));
         let refresh = tokens.refresh.iter().map(|(hash, r)| (hash, &r.grant));
         let theirs = access
             .chain(refresh)
-            .filter(|(_, grant)| meant(&grant.client_id, grant.subject.as_deref()));
+            .filter(|(_, grant)| grant.is_of(client_id, subject));
         let theirs: Vec<_> = theirs
             .map(|(hash, grant)| (*hash, grant.id.clone()))
             .collect();

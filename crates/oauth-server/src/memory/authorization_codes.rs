@@ -5,7 +5,9 @@ use std::{sync::Mutex, time::SystemTime};
 use async_trait::async_trait;
 
 use super::{BATCH, REMEMBERED, expiring::Expiring};
-use crate::{AuthorizationCodeRecord, AuthorizationCodes, ContextError, TokenHash, guard::lock};
+use crate::{
+    AuthorizationCodeRecord, AuthorizationCodes, ContextError, GrantId, TokenHash, guard::lock,
+};
 
 /// Authorization codes in memory.
 #[derive(Debug, Default)]
@@ -61,6 +63,23 @@ impl AuthorizationCodes for MemoryAuthorizationCodes {
             record.consumed = false;
         }
         Ok(())
+    }
+
+    async fn revoke(
+        &self,
+        client_id: Option<&str>,
+        subject: Option<&str>,
+    ) -> Result<Vec<GrantId>, ContextError> {
+        let mut codes = lock(&self.0);
+        let meant = codes
+            .values_mut()
+            .filter(|record| record.grant.is_of(client_id, subject));
+        Ok(meant
+            .map(|record| {
+                record.expires_at = SystemTime::UNIX_EPOCH;
+                record.grant.id.clone()
+            })
+            .collect())
     }
 
     async fn purge(&self, now: SystemTime, limit: usize) -> Result<usize, ContextError> {

@@ -5,11 +5,11 @@ use std::{collections::HashMap, sync::Mutex, time::SystemTime};
 use async_trait::async_trait;
 
 use super::{BATCH, REMEMBERED, expiring::Expiring};
-use crate::{ContextError, DeviceCodeRecord, DeviceCodes, TokenHash, guard::lock};
+use crate::{ContextError, DeviceCodeRecord, DeviceCodes, GrantId, TokenHash, guard::lock};
 
 /// A public client's codes are anybody's to ask for, so they must not take all memory. A stranger
 /// can use them up, though: limit that endpoint per source in front of it.
-const MAX_OF_CLIENT: usize = 10_000;
+pub(crate) const MAX_OF_CLIENT: usize = 10_000;
 
 #[derive(Debug, Default)]
 struct Codes {
@@ -102,6 +102,22 @@ impl DeviceCodes for MemoryDeviceCodes {
         };
         change(record);
         Ok(true)
+    }
+
+    async fn revoke(
+        &self,
+        client_id: Option<&str>,
+        subject: Option<&str>,
+    ) -> Result<Vec<GrantId>, ContextError> {
+        let mut codes = lock(&self.0);
+        let records = codes.records.values_mut();
+        Ok(records
+            .filter(|record| record.grant.is_of(client_id, subject))
+            .map(|record| {
+                record.revoke();
+                record.grant.id.clone()
+            })
+            .collect())
     }
 
     async fn purge(&self, now: SystemTime, limit: usize) -> Result<usize, ContextError> {

@@ -40,6 +40,10 @@ impl<K: Clone + Eq + Hash + Ord, V> Expiring<K, V> {
         self.entries.get_mut(key).map(|(_, value)| value)
     }
 
+    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
+        self.entries.values_mut().map(|(_, value)| value)
+    }
+
     pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
         let (end, value) = self.entries.remove(key)?;
         self.ends.remove(&(end, key.clone()));

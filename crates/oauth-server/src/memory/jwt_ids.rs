@@ -8,7 +8,7 @@ use super::{BATCH, expiring::Expiring};
 use crate::{ContextError, JwtIds, TokenHash, guard::lock};
 
 /// As many as 80 a second for ten minutes and more; beyond that somebody fills the memory.
-const MAX: usize = 100_000;
+pub(crate) const MAX_OF_CLIENT: usize = 100_000;
 
 #[derive(Debug, Default)]
 struct Ids {
@@ -45,7 +45,7 @@ impl JwtIds for MemoryJwtIds {
             return Ok(false);
         }
         let count = ids.counts.entry(client_id.to_owned()).or_default();
-        if *count >= MAX {
+        if *count >= MAX_OF_CLIENT {
             return Err(ContextError::new("too many JWTs of one client are in use"));
         }
         *count += 1;
@@ -88,13 +88,16 @@ mod tests {
             let id = TokenHash::of(&index.to_string());
             ids.consume(client, &id, end, now).await
         };
-        for index in 0..MAX {
+        for index in 0..MAX_OF_CLIENT {
             assert!(consume("flood", index, now).await.unwrap());
         }
         assert!(!consume("flood", 0, now).await.unwrap());
-        assert!(consume("flood", MAX, now).await.is_err());
-        assert!(consume("other", MAX, now).await.unwrap());
-        assert!(consume("flood", MAX + 1, end).await.unwrap(), "freed");
+        assert!(consume("flood", MAX_OF_CLIENT, now).await.is_err());
+        assert!(consume("other", MAX_OF_CLIENT, now).await.unwrap());
+        assert!(
+            consume("flood", MAX_OF_CLIENT + 1, end).await.unwrap(),
+            "freed"
+        );
         while ids.purge(end, 10_000).await.unwrap() > 0 {}
         let ids = lock(&ids.0);
         assert_eq!(ids.used.iter().count(), 0);

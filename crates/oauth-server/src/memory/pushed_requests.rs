@@ -8,7 +8,7 @@ use super::{BATCH, expiring::Expiring};
 use crate::{ContextError, PushedRequestRecord, PushedRequests, TokenHash, guard::lock};
 
 /// A public client's requests are anybody's to push, so they must not take all memory.
-const MAX_OF_CLIENT: usize = 16 * 1024 * 1024;
+pub(crate) const MAX_OF_CLIENT: usize = 16 * 1024 * 1024;
 
 #[derive(Debug, Default)]
 struct Requests {
@@ -33,7 +33,7 @@ impl Requests {
 }
 
 /// What a record takes, about.
-fn size(record: &PushedRequestRecord) -> usize {
+pub(crate) fn size(record: &PushedRequestRecord) -> usize {
     let parameters = record.parameters.iter();
     let parameters = parameters.map(|(name, value)| name.len() + value.len() + 64);
     256 + parameters.sum::<usize>()

@@ -8,12 +8,13 @@ use url::Url;
 use super::{AuthorizationServer, Settings};
 use crate::{
     AccessTokens, AuthorizationCodes, BasicEncoding, BuildError, Clients, Clock, DeviceCodes,
-    GrantType, JwtIds, OsRandom, PushedRequests, Random, ResourceOwners, Scopes, SecretCost,
-    SigningKeys, SystemClock, TokenFormat, UrlSafe,
+    FetchJwks, GrantType, JwtIds, OsRandom, PushedRequests, Random, ResourceOwners, Scopes,
+    SecretCost, SigningKeys, SystemClock, TokenFormat, UrlSafe,
     client::{
         check_access_token_lifetime, check_authorization_code_lifetime, check_refresh_grace,
         check_refresh_token_lifetime, is_loopback,
     },
+    client_keys::ClientKeys,
     dpop::Nonces,
     memory::{
         MemoryAccessTokens, MemoryAuthorizationCodes, MemoryClients, MemoryDeviceCodes,
@@ -39,6 +40,7 @@ pub struct AuthorizationServerBuilder {
     pushed_requests: Option<Arc<dyn PushedRequests>>,
     resource_owners: Option<Arc<dyn ResourceOwners>>,
     jwt_ids: Option<Arc<dyn JwtIds>>,
+    jwks_fetcher: Option<Arc<dyn FetchJwks>>,
     signing_keys: Option<SigningKeys>,
     scopes: Option<Arc<dyn Scopes>>,
     clock: Arc<dyn Clock>,
@@ -96,6 +98,7 @@ impl AuthorizationServerBuilder {
             pushed_requests: None,
             resource_owners: None,
             jwt_ids: None,
+            jwks_fetcher: None,
             signing_keys: None,
             scopes: None,
             clock: Arc::new(SystemClock),
@@ -146,6 +149,10 @@ impl AuthorizationServerBuilder {
         resource_owners: Arc<dyn ResourceOwners> => Some(resource_owners);
         /// Where the ids of used client assertions and DPoP proofs are kept.
         jwt_ids: Arc<dyn JwtIds> => Some(jwt_ids);
+        /// What fetches the keys that clients publish
+        /// ([`jwks_uri`](crate::ClientBuilder::jwks_uri)); without it such clients are answered
+        /// with 503.
+        jwks_fetcher: Arc<dyn FetchJwks> => Some(jwks_fetcher);
         /// What signs tokens. With keys the server publishes them at `/jwks`, gives ID tokens to
         /// clients that ask for the scope `openid`, and has `/userinfo` (OpenID Connect Core).
         signing_keys: SigningKeys => Some(signing_keys);
@@ -364,6 +371,8 @@ impl AuthorizationServerBuilder {
             jwt_ids: self
                 .jwt_ids
                 .unwrap_or_else(|| Arc::new(MemoryJwtIds::new())),
+            jwks_fetcher: self.jwks_fetcher,
+            client_keys: ClientKeys::default(),
             signing_keys: self.signing_keys,
             scopes: self.scopes,
             clock: self.clock,

@@ -4,11 +4,11 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 
-use super::{SqlStore, Value, read, record, time};
+use super::{SqlStore, Value, read, record, room::Pending, time};
 use crate::{
     AuthorizationCodeRecord, AuthorizationCodes, ContextError, DeviceCodeRecord, DeviceCodes,
-    JwtIds, PushedRequestRecord, PushedRequests, TokenHash,
-    memory::{BATCH, REMEMBERED},
+    GrantId, JwtIds, PushedRequestRecord, PushedRequests, TokenHash,
+    memory::{BATCH, REMEMBERED, pushed_requests::size},
 };
 
 /// Of so many changes to one device code at once, the last still gets its turn.
@@ -22,10 +22,17 @@ impl AuthorizationCodes for SqlStore {
         now: SystemTime,
     ) -> Result<(), ContextError> {
         AuthorizationCodes::purge(self, now, BATCH).await?;
-        let sql = "INSERT INTO oauth_codes (hash, ends_at, record, consumed, dead) \
-                   VALUES ($1, $2, $3, 0, 0)";
-        let end = time(code.expires_at + REMEMBERED);
-        let params = vec![code.hash.to_string().into(), end, record(&code)?.into()];
+        let sql = "INSERT INTO oauth_codes \
+                   (hash, grant_id, client_id, subject, ends_at, record, consumed, dead) \
+                   VALUES ($1, $2, $3, $4, $5, $6, 0, 0)";
+        let params = vec![
+            code.hash.to_string().into(),
+            code.grant.id.as_str().into(),
+            code.client_id().into(),
+            code.subject().into(),
+            time(code.expires_at + REMEMBERED),
+            record(&code)?.into(),
+        ];
         self.run(sql, params).await.map(drop)
     }
 
@@ -60,6 +67,29 @@ impl AuthorizationCodes for SqlStore {
         self.run(sql, vec![hash.to_string().into()]).await.map(drop)
     }
 
+    async fn revoke(
+        &self,
+        client_id: Option<&str>,
+        subject: Option<&str>,
+    ) -> Result<Vec<GrantId>, ContextError> {
+        let end = "UPDATE oauth_codes SET dead = 1 \
+                   WHERE (CAST($1 AS TEXT) IS NULL OR client_id = $1) \
+                   AND (CAST($2 AS TEXT) IS NULL OR subject = $2)";
+        let named = "SELECT grant_id FROM oauth_codes \
+                     WHERE (CAST($1 AS TEXT) IS NULL OR client_id = $1) \
+                     AND (CAST($2 AS TEXT) IS NULL OR subject = $2)";
+        let meant = || vec![client_id.into(), subject.into()];
+        self.run(end, meant()).await?;
+        let rows = self.rows(named, meant()).await?;
+        let ids = rows.into_iter().filter_map(|row| row.into_iter().next());
+        Ok(ids
+            .filter_map(|id| match id {
+                Value::Text(id) => Some(GrantId(id)),
+                _ => None,
+            })
+            .collect())
+    }
+
     async fn purge(&self, now: SystemTime, limit: usize) -> Result<usize, ContextError> {
         let sql = "DELETE FROM oauth_codes WHERE hash IN \
                    (SELECT hash FROM oauth_codes WHERE ends_at <= $1 LIMIT $2)";
@@ -71,11 +101,18 @@ impl AuthorizationCodes for SqlStore {
 impl DeviceCodes for SqlStore {
     async fn insert(&self, code: DeviceCodeRecord, now: SystemTime) -> Result<bool, ContextError> {
         DeviceCodes::purge(self, now, BATCH).await?;
-        let sql = "INSERT INTO oauth_device_codes (hash, user_code, ends_at, record) \
-                   VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
+        if !self
+            .has_room(Pending::DeviceCodes, code.client_id(), 1)
+            .await?
+        {
+            return Err(ContextError::new("the client has too many device codes"));
+        }
+        let sql = "INSERT INTO oauth_device_codes (hash, user_code, client_id, size, ends_at, record) \
+                   VALUES ($1, $2, $3, 1, $4, $5) ON CONFLICT DO NOTHING";
         let params = vec![
             code.hash.to_string().into(),
             code.user_code_hash.to_string().into(),
+            code.client_id().into(),
             time(code.expires_at + REMEMBERED),
             record(&code)?.into(),
         ];
@@ -115,6 +152,28 @@ impl DeviceCodes for SqlStore {
         Err(ContextError::new("too many changes to one device code"))
     }
 
+    async fn revoke(
+        &self,
+        client_id: Option<&str>,
+        subject: Option<&str>,
+    ) -> Result<Vec<GrantId>, ContextError> {
+        let sql = "SELECT record FROM oauth_device_codes \
+                   WHERE CAST($1 AS TEXT) IS NULL OR client_id = $1";
+        let mut ended = Vec::new();
+        for row in self.rows(sql, vec![client_id.into()]).await? {
+            let Some(Value::Text(text)) = row.first() else {
+                continue;
+            };
+            // Whose it is, is only known since the person's decision.
+            let code: DeviceCodeRecord = read(text)?;
+            if code.grant.is_of(client_id, subject) {
+                self.update(&code.hash, &mut |code| code.revoke()).await?;
+                ended.push(code.grant.id);
+            }
+        }
+        Ok(ended)
+    }
+
     async fn purge(&self, now: SystemTime, limit: usize) -> Result<usize, ContextError> {
         let sql = "DELETE FROM oauth_device_codes WHERE hash IN \
                    (SELECT hash FROM oauth_device_codes WHERE ends_at <= $1 LIMIT $2)";
@@ -130,12 +189,19 @@ impl PushedRequests for SqlStore {
         now: SystemTime,
     ) -> Result<(), ContextError> {
         PushedRequests::purge(self, now, BATCH).await?;
-        let sql = "INSERT INTO oauth_pushed_requests (hash, ends_at, record, consumed) \
-                   VALUES ($1, $2, $3, 0)";
-        let end = time(request.expires_at);
+        let size = size(&request);
+        let fits = self.has_room(Pending::PushedRequests, &request.client_id, size);
+        if !fits.await? {
+            return Err(ContextError::new("the client pushed too many requests"));
+        }
+        let sql = "INSERT INTO oauth_pushed_requests \
+                   (hash, client_id, size, ends_at, record, consumed) \
+                   VALUES ($1, $2, $3, $4, $5, 0)";
         let params = vec![
             request.hash.to_string().into(),
-            end,
+            request.client_id.as_str().into(),
+            i64::try_from(size).unwrap_or(i64::MAX).into(),
+            time(request.expires_at),
             record(&request)?.into(),
         ];
         self.run(sql, params).await.map(drop)
@@ -168,16 +234,24 @@ impl PushedRequests for SqlStore {
 impl JwtIds for SqlStore {
     async fn consume(
         &self,
-        _: &str,
+        client_id: &str,
         id: &TokenHash,
         until: SystemTime,
         now: SystemTime,
     ) -> Result<bool, ContextError> {
         JwtIds::purge(self, now, BATCH).await?;
-        let sql = "INSERT INTO oauth_jwt_ids (id, ends_at) VALUES ($1, $2) \
+        if !self.has_room(Pending::JwtIds, client_id, 1).await? {
+            return Err(ContextError::new("too many JWTs of one client are in use"));
+        }
+        let sql = "INSERT INTO oauth_jwt_ids (id, client_id, size, ends_at) VALUES ($1, $4, 1, $2) \
                    ON CONFLICT (id) DO UPDATE SET ends_at = excluded.ends_at \
                    WHERE oauth_jwt_ids.ends_at <= $3";
-        let params = vec![id.to_string().into(), time(until), time(now)];
+        let params = vec![
+            id.to_string().into(),
+            time(until),
+            time(now),
+            client_id.into(),
+        ];
         Ok(self.run(sql, params).await? > 0)
     }
 

@@ -13,9 +13,7 @@ use oauth_server::sql::{
     tokio_postgres::NoTls,
 };
 
-use crate::{of, suite};
-
-const TRIALS: usize = 20;
+use crate::{TRIALS, of, suite};
 
 /// A server on a free port whose data is gone at the end.
 struct Server {

@@ -101,3 +101,63 @@ async fn two_servers_share_a_file_and_another_version_is_refused() {
         "a folder"
     );
 }
+
+/// As many as one client may have pending are there already.
+#[tokio::test]
+async fn a_client_has_only_so_many_pending() {
+    let folder = Folder::new("full");
+    let path = folder.0.join("oauth.db");
+    let contexts = of(SqlStore::sqlite(&path).await.unwrap()).await;
+    let until = i64::try_from(
+        records::end()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap()
+            .as_micros(),
+    );
+    let fill = rusqlite::Connection::open(&path).unwrap();
+    let rows = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)";
+    let codes = "INSERT INTO oauth_device_codes (hash, user_code, client_id, size, ends_at, record) \
+                 SELECT 'h' || i, 'u' || i, 'app', 1, ?2, '{}' FROM n";
+    let ids = "INSERT INTO oauth_jwt_ids (id, client_id, size, ends_at) \
+               SELECT 'i' || i, 'app', 1, ?2 FROM n";
+    for (count, insert) in [(10_000_i64, codes), (100_000, ids)] {
+        let sql = format!("{rows} {insert}");
+        let filled = fill
+            .execute(&sql, (count, until.as_ref().unwrap()))
+            .unwrap();
+        assert_eq!(i64::try_from(filled), Ok(count));
+    }
+    let before = records::end() - std::time::Duration::from_secs(1);
+    let one_more = || records::device("one more", "ONEMORE");
+    assert!(contexts.devices.insert(one_more(), before).await.is_err());
+    let mut others = records::device("of another", "OTHER");
+    others.grant.client_id = "other".to_owned();
+    assert!(contexts.devices.insert(others, before).await.unwrap());
+    let id = TokenHash::of("a jti");
+    let end = records::end();
+    assert!(
+        contexts
+            .jwt_ids
+            .consume("app", &id, end, before)
+            .await
+            .is_err()
+    );
+    assert!(
+        contexts
+            .jwt_ids
+            .consume("other", &id, end, before)
+            .await
+            .unwrap()
+    );
+    // What has ended makes room.
+    let id = TokenHash::of("a later jti");
+    let later = end + std::time::Duration::from_secs(60);
+    assert!(
+        contexts
+            .jwt_ids
+            .consume("app", &id, later, end)
+            .await
+            .unwrap()
+    );
+    assert!(contexts.devices.insert(one_more(), end).await.unwrap());
+}

@@ -94,9 +94,11 @@ pub(crate) async fn run(contexts: &Contexts, trials: usize) {
     a_refresh_token_rotates_once(contexts).await;
     families_die_by_client_and_by_person(contexts).await;
     nothing_slips_through_a_revocation(contexts, trials).await;
+    what_was_consented_to_ends_with_its_person(contexts).await;
     codes_come_and_go(contexts).await;
     devices_change_one_at_a_time(contexts).await;
     pushed_requests_are_used_once(contexts).await;
+    a_client_pushes_only_so_much(contexts).await;
     a_jti_is_used_once(contexts, trials).await;
     #[cfg(feature = "pages")]
     sessions_come_and_go(contexts).await;
@@ -351,6 +353,82 @@ async fn pushed_requests_are_used_once(contexts: &Contexts) {
     assert_eq!(requests.purge(before, 9).await.unwrap(), 0);
     assert_eq!(requests.purge(end(), 9).await.unwrap(), 1);
     assert!(requests.get(&known.hash).await.unwrap().is_none());
+}
+
+async fn a_client_pushes_only_so_much(contexts: &Contexts) {
+    let requests = &contexts.pushed;
+    let large = |name: String| {
+        let mut record = pushed(&name);
+        record.parameters = vec![("state".to_owned(), "x".repeat(1024 * 1024))];
+        record
+    };
+    let before = end() - Duration::from_secs(1);
+    let mut taken = 0;
+    for index in 0..20 {
+        let one = requests.insert(large(format!("large {index}")), before);
+        taken += usize::from(one.await.is_ok());
+    }
+    assert_eq!(taken, 15, "16 MiB of one client");
+    let mut others = large("of another".to_owned());
+    others.client_id = "other".to_owned();
+    requests.insert(others, before).await.unwrap();
+    while requests.purge(end(), 1_000).await.unwrap() > 0 {}
+    requests
+        .insert(large("later".to_owned()), before)
+        .await
+        .unwrap();
+    assert_eq!(requests.purge(end(), 9).await.unwrap(), 1);
+}
+
+/// A code that was not redeemed dies with the grants, and one that is being redeemed is named.
+async fn what_was_consented_to_ends_with_its_person(contexts: &Contexts) {
+    let (codes, devices) = (&contexts.codes, &contexts.devices);
+    let begun = |name: &str, person: &str| {
+        let (mut code, mut device) = (code(name), device(name, name));
+        code.grant.subject = Some(person.to_owned());
+        device.grant.subject = Some(person.to_owned());
+        (code, device)
+    };
+    for (name, person) in [
+        ("unused", "leaving"),
+        ("in use", "leaving"),
+        ("kept", "staying"),
+    ] {
+        let (mut code, mut device) = begun(name, person);
+        code.grant.id = serde_json::from_value(serde_json::json!(name)).unwrap();
+        device.status = DeviceStatus::Approved;
+        codes.insert(code, end()).await.unwrap();
+        assert!(devices.insert(device, end()).await.unwrap());
+    }
+    let used = TokenHash::of("in use");
+    assert!(codes.consume(&used).await.unwrap());
+    let mut use_it = |record: &mut oauth_server::DeviceCodeRecord| {
+        record.status = DeviceStatus::Used;
+    };
+    assert!(devices.update(&used, &mut use_it).await.unwrap());
+
+    assert!(codes.revoke(Some("other"), None).await.unwrap().is_empty());
+    let ended = codes.revoke(Some("app"), Some("leaving")).await.unwrap();
+    let mut ended: Vec<_> = ended.iter().map(|id| id.as_str()).collect();
+    ended.sort_unstable();
+    assert_eq!(ended, ["in use", "unused"]);
+    let ended = devices.revoke(None, Some("leaving")).await.unwrap();
+    assert_eq!(ended.len(), 2);
+    codes.release(&used).await.unwrap();
+    for (name, good, status) in [
+        ("unused", false, DeviceStatus::Denied),
+        ("in use", false, DeviceStatus::Used),
+        ("kept", true, DeviceStatus::Approved),
+    ] {
+        let hash = TokenHash::of(name);
+        let stored = codes.get(&hash).await.unwrap().unwrap();
+        assert_eq!(stored.expires_at == end(), good, "{name}");
+        let device = devices.find(&hash).await.unwrap().unwrap();
+        assert_eq!(device.status, status, "{name}");
+    }
+    let later = end() + Duration::from_secs(600);
+    while codes.purge(later, 100).await.unwrap() > 0 {}
+    while devices.purge(later, 100).await.unwrap() > 0 {}
 }
 
 /// A hundred at once with the same `jti`, again and again.
