@@ -9,6 +9,10 @@
 
 use proptest::{collection::vec, prelude::*, sample::Index};
 
+#[cfg(feature = "postgres")]
+#[path = "contexts/postgres_server.rs"]
+mod postgres_server;
+
 mod model {
     pub(crate) mod expected;
     pub(crate) mod system;
@@ -39,7 +43,7 @@ pub(crate) enum Event {
     Advance(u64),
     /// What has ended is cleared away.
     Purge(usize),
-    /// The process is killed, and starts again with what is on the disk.
+    /// The process is killed, and starts again with what is stored.
     Crash,
 }
 
@@ -94,7 +98,9 @@ async fn agree(mut system: System, grace: u64, events: Vec<Event>) {
 }
 
 fn run(system: impl Future<Output = System>, grace: u64, events: Vec<Event>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
     runtime
         .unwrap()
         .block_on(async { agree(system.await, grace, events).await });
@@ -116,5 +122,23 @@ proptest! {
     #[test]
     fn sqlite(grace in prop_oneof![Just(0_u64), Just(10)], events in vec(event(), 1..60)) {
         run(System::in_sqlite(grace), grace, events);
+    }
+}
+
+/// All cases share one database: whatever another one left there must not matter.
+#[cfg(feature = "postgres")]
+#[test]
+fn postgres() {
+    let database = std::sync::Arc::new(postgres_server::Server::start());
+    let grace = prop_oneof![Just(0_u64), Just(10)];
+    let outcome = proptest::test_runner::TestRunner::new(cases(32)).run(
+        &(grace, vec(event(), 1..60)),
+        |(grace, events)| {
+            run(System::in_postgres(grace, database.clone()), grace, events);
+            Ok(())
+        },
+    );
+    if let Err(failed) = outcome {
+        panic!("{failed}");
     }
 }

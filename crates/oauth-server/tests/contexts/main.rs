@@ -18,6 +18,8 @@ use oauth_server::{
 
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "postgres")]
+mod postgres_server;
 mod records;
 #[cfg(feature = "sqlite")]
 mod sqlite;

@@ -8,9 +8,12 @@ use std::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use http::Request;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+use oauth_server::sql::SqlStore;
 use oauth_server::{
     AuthorizationServer, AuthorizationServerBuilder, Client, ErrorCode, GeneratedSecret, GrantType,
-    ManualClock, OAuthError, SecretCost, TokenResponse, memory::MemoryClients,
+    ManualClock, OAuthError, SecretCost, TokenResponse,
+    memory::{MemoryAccessTokens, MemoryAuthorizationCodes, MemoryClients},
 };
 
 use super::expected::{ACCESS, CODE, GRANT, IDLE};
@@ -31,13 +34,25 @@ pub(crate) struct System {
     clock: Arc<ManualClock>,
     /// Of both clients.
     secret: GeneratedSecret,
-    #[cfg_attr(
-        not(feature = "sqlite"),
-        expect(dead_code, reason = "nothing to come back to")
-    )]
     grace: u64,
+    store: Store,
+}
+
+/// What outlives the process.
+enum Store {
+    Memory(Contexts),
     #[cfg(feature = "sqlite")]
-    disk: Option<Disk>,
+    Disk(Disk),
+    #[cfg(feature = "postgres")]
+    Postgres(Arc<crate::postgres_server::Server>),
+}
+
+/// As if they were kept by somebody else.
+#[derive(Clone)]
+struct Contexts {
+    clients: Arc<MemoryClients>,
+    tokens: Arc<MemoryAccessTokens>,
+    codes: Arc<MemoryAuthorizationCodes>,
 }
 
 #[cfg(feature = "sqlite")]
@@ -51,31 +66,50 @@ impl System {
     pub(crate) fn in_memory(grace: u64) -> Self {
         let secret = GeneratedSecret::generate().unwrap();
         let clock = Arc::new(ManualClock::new(SystemTime::UNIX_EPOCH));
-        let clients = MemoryClients::from_iter(clients(&secret));
-        let server = builder(&clock, grace).clients(Arc::new(clients));
+        let contexts = Contexts {
+            clients: Arc::new(MemoryClients::from_iter(clients(&secret))),
+            tokens: Arc::default(),
+            codes: Arc::default(),
+        };
         Self {
-            server: server.build().unwrap(),
+            server: contexts.server(builder(&clock, grace)),
             clock,
             secret,
             grace,
-            #[cfg(feature = "sqlite")]
-            disk: None,
+            store: Store::Memory(contexts),
         }
     }
 
     #[cfg(feature = "sqlite")]
     pub(crate) async fn in_sqlite(grace: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut system = Self::in_memory(grace);
         let disk = Disk { folder, life: 0 };
         let store = disk.open().await;
-        for client in clients(&system.secret) {
+        let mut system = Self::in_memory(grace);
+        system.keep_in(store).await;
+        system.store = Store::Disk(disk);
+        system
+    }
+
+    #[cfg(feature = "postgres")]
+    pub(crate) async fn in_postgres(
+        grace: u64,
+        database: Arc<crate::postgres_server::Server>,
+    ) -> Self {
+        let store = Arc::new(database.open().await);
+        let mut system = Self::in_memory(grace);
+        system.keep_in(store).await;
+        system.store = Store::Postgres(database);
+        system
+    }
+
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
+    async fn keep_in(&mut self, store: Arc<SqlStore>) {
+        for client in clients(&self.secret) {
             store.insert_client(&client).await.unwrap();
         }
-        let server = builder(&system.clock, grace).sql_store(store);
-        system.server = server.build().unwrap();
-        system.disk = Some(disk);
-        system
+        let server = builder(&self.clock, self.grace).sql_store(store);
+        self.server = server.build().unwrap();
     }
 
     pub(crate) async fn authorize(&self) -> String {
@@ -126,25 +160,29 @@ impl System {
         self.server.purge(limit).await.unwrap();
     }
 
-    /// What is on the disk while the store is still open is what a killed process leaves.
-    #[cfg(feature = "sqlite")]
+    /// All that is not stored is gone. What is on the disk while the store is still open is what a
+    /// killed process leaves.
     pub(crate) async fn crash(&mut self) {
-        let Some(disk) = &mut self.disk else {
-            return;
+        let builder = builder(&self.clock, self.grace);
+        self.server = match &mut self.store {
+            Store::Memory(contexts) => contexts.server(builder),
+            #[cfg(feature = "sqlite")]
+            Store::Disk(disk) => {
+                let (before, after) = (disk.path(disk.life), disk.path(disk.life + 1));
+                for file in ["", "-wal"] {
+                    let of = |path: &std::path::Path| format!("{}{file}", path.display());
+                    std::fs::copy(of(&before), of(&after)).unwrap();
+                }
+                disk.life += 1;
+                builder.sql_store(disk.open().await).build().unwrap()
+            }
+            #[cfg(feature = "postgres")]
+            Store::Postgres(database) => {
+                let store = Arc::new(database.open().await);
+                builder.sql_store(store).build().unwrap()
+            }
         };
-        let (before, after) = (disk.path(disk.life), disk.path(disk.life + 1));
-        for file in ["", "-wal"] {
-            let of = |path: &std::path::Path| format!("{}{file}", path.display());
-            std::fs::copy(of(&before), of(&after)).unwrap();
-        }
-        disk.life += 1;
-        let store = disk.open().await;
-        let server = builder(&self.clock, self.grace).sql_store(store);
-        self.server = server.build().unwrap();
     }
-
-    #[cfg(not(feature = "sqlite"))]
-    pub(crate) async fn crash(&mut self) {}
 
     fn request(&self, client: &str, form: String) -> Request<Bytes> {
         let credentials = format!("{client}:{}", self.secret.expose());
@@ -157,14 +195,24 @@ impl System {
     }
 }
 
+impl Contexts {
+    fn server(&self, builder: AuthorizationServerBuilder) -> AuthorizationServer {
+        let builder = builder
+            .clients(self.clients.clone())
+            .access_tokens(self.tokens.clone())
+            .authorization_codes(self.codes.clone());
+        builder.build().unwrap()
+    }
+}
+
 #[cfg(feature = "sqlite")]
 impl Disk {
     fn path(&self, life: usize) -> std::path::PathBuf {
         self.folder.path().join(format!("{life}.db"))
     }
 
-    async fn open(&self) -> Arc<oauth_server::sql::SqlStore> {
-        let store = oauth_server::sql::SqlStore::sqlite(self.path(self.life)).await;
+    async fn open(&self) -> Arc<SqlStore> {
+        let store = SqlStore::sqlite(self.path(self.life)).await;
         Arc::new(store.unwrap().secret_cost(SecretCost::LOW).unwrap())
     }
 }
