@@ -95,7 +95,7 @@ impl AuthorizationServer {
     async fn asked_again(&self, known: &tokio::sync::Mutex<Known>, jwks_uri: &str) -> Option<Jwks> {
         let mut known = known.lock().await;
         let now = self.now();
-        if !known.asked.is_some_and(|asked| now < asked + COOL_DOWN) {
+        if known.asked.is_none_or(|asked| now >= asked + COOL_DOWN) {
             known.asked = Some(now);
             match self.fetched(jwks_uri).await {
                 Ok(keys) => known.keys = Some((keys, now)),

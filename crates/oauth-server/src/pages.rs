@@ -94,7 +94,7 @@ page! {
         client: String,
         /// The name that the person signed in with.
         username: String,
-        /// The host or scheme that the answer goes to.
+        /// Where the answer goes: a host, or an application on the person's own device.
         destination: String,
         /// What the client asks for.
         scopes: Vec<ScopeRecord>,

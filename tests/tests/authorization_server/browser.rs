@@ -59,10 +59,12 @@ impl Story {
     async fn log_in_and_consent(&self) {
         self.goto(&self.authorization("native")).await;
         self.shows("Sign in", "login").await;
+        self.tabs_through(&["username", "password", "submit"]).await;
         self.log_in("a guess").await;
         self.shows("Error: Sign in", "login-refused").await;
         self.log_in(PASSWORD).await;
         self.shows("Allow Ada's calendar?", "consent").await;
+        self.tabs_through(&["allow", "deny"]).await;
         self.press("deny").await;
         assert!(self.called_back().await.contains("error=access_denied"));
 
@@ -174,9 +176,12 @@ impl Story {
         self.driver.goto(url).await.unwrap();
     }
 
-    /// This page, no wider than the screen. It is kept as a picture.
+    /// This page, no wider than the screen, for eyes and for screen readers. It is kept as a
+    /// picture.
     async fn shows(&self, title: &str, picture: &str) {
         self.is_at(title).await;
+        let faults = self.driver.execute(FAULTS, Vec::new()).await.unwrap();
+        assert_eq!(faults, json!([]), "{title}");
         let fits = "return document.documentElement.scrollWidth <= window.innerWidth";
         let fits = self.driver.execute(fits, Vec::new()).await.unwrap();
         assert_eq!(fits, true, "{title} is too wide");
@@ -185,6 +190,32 @@ impl Story {
         let picture = folder.join(format!("{picture}-{}.png", self.device));
         let shown = self.driver.screenshot().await.unwrap();
         std::fs::write(picture, shown).unwrap();
+    }
+
+    /// Whoever has no mouse comes to these, by name or value, in this order.
+    async fn tabs_through(&self, order: &[&str]) {
+        const FOCUSED: &str = "const it = document.activeElement;\
+             return it.tagName === 'BUTTON' ? it.value || it.type : it.name;";
+        let focused = async || {
+            let focused = self.driver.execute(FOCUSED, Vec::new()).await.unwrap();
+            focused.as_str().unwrap_or_default().to_owned()
+        };
+        if focused().await != order[0] {
+            self.press_tab().await;
+        }
+        for wanted in order {
+            assert_eq!(focused().await, *wanted);
+            self.press_tab().await;
+        }
+    }
+
+    async fn press_tab(&self) {
+        let tab = fantoccini::key::Key::Tab.to_string();
+        self.find(":focus, body")
+            .await
+            .send_keys(&tab)
+            .await
+            .unwrap();
     }
 
     /// The browser may still be on its way there.
@@ -245,6 +276,47 @@ impl Story {
         serde_json::from_slice(&body).unwrap()
     }
 }
+
+/// What is wrong with a page: its language, its one heading, a name for each field and button, a
+/// contrast of 4.5 between each text and what is behind it (WCAG 2.2, 1.4.3), and targets of 24
+/// pixels at least (2.5.8).
+const FAULTS: &str = r#"
+const faults = [];
+const all = (css) => [...document.querySelectorAll(css)];
+if (document.documentElement.lang !== 'en') faults.push('no language');
+if (all('h1').length !== 1 || all('main').length !== 1) faults.push('not one heading in one main');
+if (all('script').length + all('[style]').length > 0) faults.push('scripts or style attributes');
+for (const field of all('input:not([type=hidden])')) {
+    if (!field.labels.length || !field.labels[0].innerText.trim()) faults.push('no label: ' + field.name);
+    const told = field.getAttribute('aria-describedby');
+    if (told && !document.getElementById(told)) faults.push('described by nothing: ' + field.name);
+    if (field.getAttribute('aria-invalid') === 'true' && !told) faults.push('no reason: ' + field.name);
+}
+for (const target of all('input:not([type=hidden]), button')) {
+    const { width, height } = target.getBoundingClientRect();
+    if (width < 24 || height < 24) faults.push('too small: ' + target.outerHTML);
+}
+for (const button of all('button')) if (!button.innerText.trim()) faults.push('a button without a name');
+const channels = (color) => color.match(/[\d.]+/g).map(Number);
+const luminance = (color) => {
+    const [r, g, b] = channels(color).map((c) => c / 255)
+        .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+};
+const behind = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+        const color = getComputedStyle(at).backgroundColor;
+        if (channels(color)[3] !== 0) return color;
+    }
+    return 'rgb(255, 255, 255)';
+};
+for (const element of all('h1, h2, p, li, strong, label, input:not([type=hidden]), button, code')) {
+    const [light, dark] = [getComputedStyle(element).color, behind(element)].map(luminance).sort((a, b) => b - a);
+    const contrast = (light + 0.05) / (dark + 0.05);
+    if (contrast < 4.5) faults.push('contrast ' + contrast.toFixed(1) + ': ' + element.outerHTML);
+}
+return faults;
+"#;
 
 /// The application, and under its other name, `localhost`, a site that means ill.
 async fn site() -> u16 {

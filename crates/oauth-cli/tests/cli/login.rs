@@ -181,8 +181,14 @@ fn in_the_browser() {
         "a page repeats what came"
     );
 
+    let loads_nothing = page.contains("content-security-policy: default-src 'none'");
+    assert!(loads_nothing && !page.contains("<script"), "{page}");
+
     let (exit, out, err, world) = login.end();
     assert_eq!(exit, 0, "{err}");
+    let address = redirect.socket_addrs(|| None).unwrap();
+    let gone = std::net::TcpStream::connect(&*address);
+    assert!(gone.is_err(), "it still listens");
     let token: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!(
         (&token["subject"], &token["from"]),
@@ -197,6 +203,26 @@ fn in_the_browser() {
         (&stored["access_token"], &stored["from"]),
         (&token["access_token"], &"store".into())
     );
+}
+
+/// RFC 8252 §8.3: what listens for the answer is not to be reached from elsewhere.
+#[test]
+fn only_on_loopback() {
+    let emulator = Running::start("emulate rfc");
+    let world = World::new();
+    for redirect_uri in [
+        "http://0.0.0.0:0/callback",
+        "http://192.168.0.1:0/callback",
+        "http://[::]:0/callback",
+        "http://app.example:0/callback",
+        "https://127.0.0.1:0/callback",
+    ] {
+        let login = format!(
+            "login --issuer {} --client-id pub --no-browser --redirect-uri {redirect_uri}",
+            emulator.text("base_url")
+        );
+        world.run(&login).failed(2);
+    }
 }
 
 #[test]

@@ -338,24 +338,21 @@ async fn guessed_user_codes(cx: Context) -> Outcome {
     )?;
 
     // So many guesses in each minute of its life are too few to find a code of 20 letters in 8
-    // places.
+    // places: less than one in a million.
     let started = tested
         .post_as(&set.device_authorization, &set.public, &[])
         .await?;
-    let minutes = granted("a device authorization", &started)?["expires_in"]
-        .as_f64()
-        .unwrap_or(f64::MAX)
-        / 60.0;
-    let chance = f64::from(guesses) * minutes / 20_f64.powi(8);
+    let lives = granted("a device authorization", &started)?["expires_in"].as_u64();
+    let tries = lives.unwrap_or(u64::MAX).saturating_mul(guesses) / 60;
     ensure!(
-        chance < 1e-6,
-        "a code lives {minutes} minutes, expected less than 1 in 1 000 000 to find it, got {chance}"
+        tries < 20_u64.pow(8) / 1_000_000,
+        "a code lives {lives:?} seconds, expected less than 1 in 1 000 000 to find it, got {tries} guesses"
     );
     Ok(())
 }
 
 /// Enters wrong codes until the server has enough of it.
-async fn guess(browser: &mut Browser<'_>, page: &Page) -> Result<(Page, u32), Failure> {
+async fn guess(browser: &mut Browser<'_>, page: &Page) -> Result<(Page, u64), Failure> {
     for guesses in 1..100 {
         let wrong = [("user_code", "BCDF-GHJK")];
         let answer = browser.submit(page, &wrong).await?;

@@ -24,6 +24,7 @@ mod openid;
 mod pages;
 mod password;
 mod protected_resource;
+mod purge;
 mod pushed;
 mod refresh_limits;
 mod refresh_token;

@@ -8,6 +8,7 @@ use url::Url;
 use super::{Answer, Visit, account::Goal};
 use crate::{
     AuthorizationRequest, AuthorizeError, OAuthError, Prompt, Scope, TokenHash,
+    client::is_loopback,
     pages::{ConsentPage, SessionRecord, headers::see_other},
 };
 
@@ -147,8 +148,12 @@ fn refused(error: AuthorizeError) -> Answer {
 
 /// What a person can recognise of a redirect URI.
 fn destination(redirect_uri: &str) -> String {
-    let url = Url::parse(redirect_uri).ok();
-    let host = url.as_ref().and_then(Url::host_str).map(str::to_owned);
-    host.or_else(|| url.map(|url| format!("an application on this device ({})", url.scheme())))
-        .unwrap_or_default()
+    let Ok(url) = Url::parse(redirect_uri) else {
+        return String::new();
+    };
+    match url.host_str() {
+        Some(host) if !is_loopback(&url) => host.to_owned(),
+        Some(host) => format!("an application on this device ({host})"),
+        None => format!("an application on this device ({})", url.scheme()),
+    }
 }
