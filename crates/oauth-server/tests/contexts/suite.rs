@@ -409,7 +409,7 @@ async fn what_was_consented_to_ends_with_its_person(contexts: &Contexts) {
 
     assert!(codes.revoke(Some("other"), None).await.unwrap().is_empty());
     let ended = codes.revoke(Some("app"), Some("leaving")).await.unwrap();
-    let mut ended: Vec<_> = ended.iter().map(|id| id.as_str()).collect();
+    let mut ended: Vec<_> = ended.iter().map(oauth_server::GrantId::as_str).collect();
     ended.sort_unstable();
     assert_eq!(ended, ["in use", "unused"]);
     let ended = devices.revoke(None, Some("leaving")).await.unwrap();
