@@ -291,6 +291,9 @@ async fn family_records(cx: Context) -> Outcome {
         family == 2,
         "refreshed once, expected both members stored, got {family} records"
     );
+    // Nobody asks for these any more.
+    let (_, forgotten) = tested.user_tokens(&client).await?;
+    granted("a refresh", &tested.refresh(&client, &forgotten).await?)?;
     tested.control().advance(1001).await?;
     for token in [kept.as_str(), member(&next, "refresh_token")?] {
         refused(
