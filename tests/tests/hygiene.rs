@@ -55,7 +55,7 @@ fn no_type_that_holds_a_secret_derives_debug_over_it() {
     let shown: Vec<String> = holders()
         .iter()
         .filter(|holder| holder.derives("Debug"))
-        .flat_map(|holder| holder.bare_secrets())
+        .flat_map(source::Holder::bare_secrets)
         .filter(|it| !NO_SECRETS.contains(&it.as_str()))
         .collect();
     assert!(shown.is_empty(), "Debug would show {shown:#?}");

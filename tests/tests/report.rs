@@ -50,7 +50,8 @@ impl Target for Mine {
 
 async fn browser(chromedriver: &Chromedriver) -> Client {
     let offline = ["--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"];
-    let options = json!({"args": [Chromedriver::ARGUMENTS.as_slice(), &offline].concat()});
+    let arguments = [Chromedriver::ARGUMENTS.as_slice(), &offline].concat();
+    let options = json!({"args": arguments});
     let capabilities = serde_json::Map::from_iter([("goog:chromeOptions".to_owned(), options)]);
     let mut builder = ClientBuilder::new(HttpConnector::new());
     builder.capabilities(capabilities);

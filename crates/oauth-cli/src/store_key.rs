@@ -10,7 +10,7 @@ use oauth_core::{
     random::OsRandom,
     secrecy::{ExposeSecret, SecretString},
 };
-use oauth_store::{Backend, Key, Keys, Sqlite};
+use oauth_store::{Backend, Key, Keys, Sqlite, backend::Owners};
 
 use crate::{failure::Failure, terminal::say};
 
@@ -51,7 +51,7 @@ pub(crate) async fn of(path: &Path, store: &Sqlite) -> Result<OwnKey, Failure> {
     if let Some(text) = in_keyring(&account, keyring::Entry::get_password).await {
         return own(Lines(text.into()), Home::Keyring(account));
     }
-    if !store.owners(None, 1).await?.is_empty() {
+    if store.owners(None, 1).await? != Owners::default() {
         return Err(Failure::store(format!(
             "the store {} has tokens, but its key is neither in the system's keyring nor in {}; unlock the keyring, or give the key in OAUTH_STORE_KEY",
             path.display(),

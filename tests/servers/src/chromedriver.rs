@@ -30,7 +30,7 @@ impl Chromedriver {
     pub fn start() -> Result<Self, String> {
         let port = free_port()?;
         let argument = format!("--port={port}");
-        let mut process = Process::start("chromedriver", &[&argument], None, Signal::TERM)?;
+        let mut process = Process::start("chromedriver", &[&argument], None, Signal::TERM, None)?;
         let ready = process.wait_until(|| TcpStream::connect(("127.0.0.1", port)).is_ok());
         ready.map_err(|error| {
             format!(
