@@ -117,3 +117,121 @@ impl AuthorizationServer {
             .ok_or_else(|| ContextError::new("what was fetched is no key set of this server's"))
     }
 }
+
+#[cfg(all(test, feature = "jwt"))]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::{ManualClock, SecretCost};
+
+    /// Publishes a key with the number of requests so far as its id, as long as it answers.
+    #[derive(Debug, Default)]
+    struct Published {
+        requests: AtomicUsize,
+        down: std::sync::atomic::AtomicBool,
+    }
+
+    #[async_trait]
+    impl FetchJwks for Published {
+        async fn fetch(&self, _: &str) -> Result<Bytes, ContextError> {
+            // Others get their turn meanwhile.
+            tokio::task::yield_now().await;
+            let count = self.requests.fetch_add(1, Ordering::SeqCst) + 1;
+            if self.down.load(Ordering::SeqCst) {
+                return Err(ContextError::new("down"));
+            }
+            let keys = serde_json::json!({ "keys": [{ "kty": "EC", "crv": "P-384" }, {
+                "kty": "OKP", "crv": "Ed25519", "kid": count.to_string(),
+                "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+            }]});
+            Ok(keys.to_string().into())
+        }
+    }
+
+    struct World {
+        server: AuthorizationServer,
+        client: Client,
+        clock: Arc<ManualClock>,
+        published: Arc<Published>,
+    }
+
+    impl World {
+        fn new() -> Self {
+            let (clock, published) = (
+                Arc::new(ManualClock::new(SystemTime::UNIX_EPOCH)),
+                Arc::new(Published::default()),
+            );
+            let server = AuthorizationServer::builder("https://auth.example")
+                .clock(clock.clone())
+                .jwks_fetcher(published.clone())
+                .secret_cost(SecretCost::LOW);
+            let client = Client::builder("app").jwks_uri("https://app.example/keys");
+            Self {
+                server: server.build().unwrap(),
+                client: client.build().unwrap(),
+                clock,
+                published,
+            }
+        }
+
+        /// Whether there is such a key; none if the keys cannot be had.
+        async fn has(&self, id: &str) -> Option<bool> {
+            let keys = self.server.keys_of(&self.client, Some(id)).await.ok()?;
+            keys.map(|keys| keys.candidates(Some(id)).next().is_some())
+        }
+
+        fn requests(&self) -> usize {
+            self.published.requests.load(Ordering::SeqCst)
+        }
+    }
+
+    #[tokio::test]
+    async fn many_ask_once_and_an_unknown_key_once_in_a_minute() {
+        let world = World::new();
+        let asked = tokio::join!(world.has("1"), world.has("1"), world.has("1"));
+        assert_eq!(asked, (Some(true), Some(true), Some(true)));
+        for _ in 0..5 {
+            assert_eq!(world.has("2").await, Some(false));
+        }
+        assert_eq!(world.requests(), 1);
+        world.clock.advance(COOL_DOWN);
+        assert_eq!(world.has("2").await, Some(true));
+        assert_eq!(world.has("1").await, Some(false), "it is gone there");
+        assert_eq!(world.requests(), 2);
+        world.clock.advance(FRESH);
+        assert_eq!(world.has("3").await, Some(true), "asked anew");
+    }
+
+    #[tokio::test]
+    async fn keys_outlive_trouble_for_a_while() {
+        let world = World::new();
+        world.published.down.store(true, Ordering::SeqCst);
+        for _ in 0..5 {
+            assert_eq!(world.has("1").await, None);
+        }
+        assert_eq!(world.requests(), 1);
+        world.published.down.store(false, Ordering::SeqCst);
+        world.clock.advance(COOL_DOWN);
+        assert_eq!(world.has("2").await, Some(true));
+        world.published.down.store(true, Ordering::SeqCst);
+        world.clock.advance(STALE - COOL_DOWN);
+        assert_eq!(world.has("2").await, Some(true));
+        world.clock.advance(COOL_DOWN);
+        assert_eq!(world.has("2").await, None, "nobody knows any more");
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_goes_away_leaves_the_keys_to_others() {
+        let world = World::new();
+        {
+            let mut gone = std::pin::pin!(world.has("1"));
+            let polled = std::future::poll_fn(|context| {
+                std::task::Poll::Ready(gone.as_mut().poll(context).is_ready())
+            });
+            assert!(!polled.await);
+        }
+        assert_eq!(world.has("1").await, Some(true));
+        assert_eq!(world.requests(), 1);
+    }
+}
