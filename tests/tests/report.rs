@@ -48,9 +48,9 @@ impl Target for Mine {
     }
 }
 
-async fn browser(chromedriver: &Chromedriver) -> Client {
+async fn open(chromedriver: &Chromedriver, more: &[&str]) -> Client {
     let offline = ["--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"];
-    let arguments = [Chromedriver::ARGUMENTS.as_slice(), &offline].concat();
+    let arguments = [Chromedriver::ARGUMENTS.as_slice(), &offline, more].concat();
     let options = json!({"args": arguments});
     let capabilities = serde_json::Map::from_iter([("goog:chromeOptions".to_owned(), options)]);
     let mut builder = ClientBuilder::new(HttpConnector::new());
@@ -86,12 +86,17 @@ async fn the_page_leads_from_the_matrix_to_the_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("report.html");
     std::fs::write(&file, html(&report).unwrap()).unwrap();
+    let address = format!("file://{}", file.display());
     let chromedriver = Chromedriver::start().unwrap();
-    let browser = browser(&chromedriver).await;
-    let seen = look(&browser, &format!("file://{}", file.display()), failed).await;
+    let browser = open(&chromedriver, &[]).await;
+    let seen = look(&browser, &address, failed).await;
     // Before the verdict: a browser that nobody closes stays.
     browser.close().await.unwrap();
+    let browser = open(&chromedriver, &["--blink-settings=preferredColorScheme=0"]).await;
+    let dark = look_in_the_dark(&browser, &address).await;
+    browser.close().await.unwrap();
     seen.unwrap();
+    dark.unwrap();
 }
 
 /// `failed` is the id of a row that failed on the second target.
@@ -175,5 +180,41 @@ async fn look(
     let background = "return getComputedStyle(document.body).backgroundColor";
     let light = browser.execute(background, Vec::new()).await?;
     assert_eq!(light, json!("rgb(255, 255, 255)"));
+    Ok(())
+}
+
+/// In the dark the page is dark, and what is written on it has the contrast of WCAG 2.2 (4.5:1).
+async fn look_in_the_dark(
+    browser: &Client,
+    address: &str,
+) -> Result<(), fantoccini::error::CmdError> {
+    browser.goto(address).await?;
+    let dark = "return matchMedia('(prefers-color-scheme: dark)').matches";
+    assert_eq!(browser.execute(dark, Vec::new()).await?, json!(true));
+    let worst = r"
+        const light = (text) => {
+          const [r, g, b] = text.match(/[0-9.]+/g).map((part) => {
+            const value = part / 255;
+            return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+          });
+          return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+        };
+        const back = (element) => {
+          for (let at = element; at; at = at.parentElement) {
+            const colour = getComputedStyle(at).backgroundColor;
+            if (!colour.startsWith('rgba(0, 0, 0, 0')) return light(colour);
+          }
+          return 1;
+        };
+        let worst = 21;
+        for (const element of document.querySelectorAll('h1, h2, p, a, th, td, li, summary, dd, pre')) {
+          const [a, b] = [light(getComputedStyle(element).color), back(element)].sort();
+          worst = Math.min(worst, (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05));
+        }
+        return [worst, back(document.body)];";
+    let seen = browser.execute(worst, Vec::new()).await?;
+    let (contrast, back) = (seen[0].as_f64().unwrap(), seen[1].as_f64().unwrap());
+    assert!(contrast >= 4.5, "the worst contrast is {contrast}");
+    assert!(back < 0.05, "the page is not dark: {back}");
     Ok(())
 }

@@ -8,6 +8,7 @@ mod said;
 
 use std::{
     env,
+    ffi::OsStr,
     fmt::Write as _,
     fs::File,
     io::{self, IsTerminal as _, Write as _},
@@ -121,7 +122,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
     let lines = said::check_log(&report.secrets)?;
     said::check(&report.secrets, "the matrix", &matrix)?;
     let secrets = report.secrets.clone();
-    show(&if colours() {
+    let wishes = env::var_os("NO_COLOR");
+    show(&if colours(io::stdout().is_terminal(), wishes.as_deref()) {
         matrix_in_colour(&report)
     } else {
         matrix
@@ -180,8 +182,8 @@ fn write(
 }
 
 /// On a terminal, unless the user wants none (<https://no-color.org>).
-fn colours() -> bool {
-    io::stdout().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+fn colours(terminal: bool, no_color: Option<&OsStr>) -> bool {
+    terminal && no_color.is_none_or(OsStr::is_empty)
 }
 
 fn choose(names: &[String]) -> Result<Vec<Arc<dyn Target>>, String> {
@@ -255,6 +257,19 @@ mod tests {
     use std::{collections::BTreeMap, path::Path};
 
     use super::*;
+
+    #[test]
+    fn there_are_colours_on_a_terminal_whose_user_wants_them() {
+        assert!(colours(true, None) && colours(true, Some(OsStr::new(""))));
+        assert!(!colours(true, Some(OsStr::new("1"))));
+        assert!(!colours(false, None));
+    }
+
+    #[test]
+    fn no_weighty_row_is_without_a_case_and_nothing_is_expected_in_vain() {
+        let wrong = Run::new(targets::all()).unclaimed().unwrap();
+        assert!(wrong.is_empty(), "{wrong:#?}");
+    }
 
     #[test]
     fn every_test_that_a_row_names_is_there() {

@@ -154,12 +154,16 @@ impl Run {
             .iter()
             .map(|target| target.name().to_owned())
             .collect();
-        // What one case sends as a word can be a secret in another.
+        // What one case sends as a word can be a secret in another, and what a failure says of what
+        // came is kept back with the whole report unless it is masked: the run fails all the same.
         let finder = setting.secrets.finder();
         let events = events.into_iter().map(|(_, mut event)| {
             for exchange in &mut event.exchanges {
                 exchange.sent = finder.masked(&exchange.sent);
                 exchange.received = finder.masked(&exchange.received);
+            }
+            if let Status::Failed(why) = &mut event.status {
+                *why = finder.masked(why);
             }
             event
         });
@@ -442,6 +446,101 @@ mod tests {
             against(Some("x"), Status::Passed),
             Status::Failed(_)
         ));
+    }
+
+    /// Has cases and expectations of its own.
+    #[derive(Debug)]
+    struct Odd {
+        cases: &'static [Case],
+        fails: &'static [(&'static str, &'static str)],
+    }
+
+    impl Target for Odd {
+        fn name(&self) -> &str {
+            "odd"
+        }
+
+        fn provider(&self, base_url: &str) -> Result<Arc<dyn Provider>, Error> {
+            let endpoints = oauth_core::Endpoints::new(&format!("{base_url}/token"))?;
+            Ok(Arc::new(oauth_core::GenericProvider::new(endpoints)))
+        }
+
+        fn credentials(&self) -> Credentials {
+            Credentials::new("id", "secret")
+        }
+
+        fn cases(&self) -> Vec<Case> {
+            self.cases.to_vec()
+        }
+
+        fn expected_failures(&self) -> Vec<(&'static str, &'static str)> {
+            self.fails.to_vec()
+        }
+    }
+
+    async fn passes(_: Context) -> crate::Outcome {
+        Ok(())
+    }
+
+    async fn fails(cx: Context) -> crate::Outcome {
+        cx.secrets().add("a-secret-of-the-case");
+        Err(crate::Failure::new("got a-secret-of-the-case"))
+    }
+
+    fn run_of(cases: &'static [Case], fails: &'static [(&'static str, &'static str)]) -> Run {
+        Run::new(vec![Arc::new(Odd { cases, fails })])
+    }
+
+    #[test]
+    fn a_claim_of_no_row_or_of_a_claimed_one_is_refused() {
+        let unknown = run_of(crate::cases! { "TW-999" [] => passes, }, &[]);
+        assert!(unknown.len().unwrap_err().contains("TW-999"));
+        let twice = run_of(crate::cases! { "RSP-01" [] => passes, }, &[]);
+        assert!(twice.len().unwrap_err().contains("two cases claim RSP-01"));
+    }
+
+    #[tokio::test]
+    async fn an_expected_failure_that_passes_fails_the_run_and_one_that_fails_does_not() {
+        const OWN: &[Case] = crate::cases! { "TW-01" [] => passes, "TW-02" [] => fails, };
+        let reason = "known";
+        for (id, fine) in [("TW-01", false), ("TW-02", true)] {
+            let expected: &'static [_] = match id {
+                "TW-01" => &[("TW-01", "known")],
+                _ => &[("TW-02", "known")],
+            };
+            let report = run_of(OWN, expected).only(id).start(|_| {}).await.unwrap();
+            let status = &report.events[0].status;
+            match status {
+                Status::Skipped(why) => assert!(fine && why.contains(reason), "{why}"),
+                Status::Failed(why) => assert!(!fine && why.contains("take it off"), "{why}"),
+                Status::Passed => panic!("{id} passed"),
+            }
+        }
+        let nowhere = run_of(OWN, &[("TW-03", "known")]).unclaimed().unwrap();
+        assert!(
+            nowhere.iter().any(|line| line.contains("TW-03 to fail")),
+            "{nowhere:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn what_a_failure_says_is_masked() {
+        const OWN: &[Case] = crate::cases! { "TW-02" [] => fails, };
+        let report = run_of(OWN, &[]).only("TW-02").start(|_| {}).await.unwrap();
+        let failed = Status::Failed("got [secret]".to_owned());
+        assert_eq!(report.events[0].status, failed);
+    }
+
+    #[test]
+    fn a_row_said_to_be_absent_that_a_case_claims_is_found() {
+        const OWN: &[Case] = crate::cases! { "QK-04" [] => passes, };
+        let wrong = run_of(OWN, &[]).unclaimed().unwrap();
+        assert!(
+            wrong
+                .iter()
+                .any(|line| line.starts_with("QK-04 has a case")),
+            "{wrong:?}"
+        );
     }
 
     #[test]

@@ -85,6 +85,66 @@ async fn an_answer_is_broken_as_asked_and_alike_for_the_same_seed() {
     assert!(!text.contains("Content-Length: 38"), "{text}");
     let (text, _) = met(Fault::GzipBomb, 1).await;
     assert!(text.contains("Content-Encoding: gzip"));
+    let (text, _) = met(Fault::Redirect, 1).await;
+    assert!(
+        text.starts_with("HTTP/1.1 30") && text.contains("Location: /elsewhere\r\n"),
+        "{text}"
+    );
+    assert!(!text.contains(BODY), "{text}");
+    // In the 300 ms in which nothing else comes there are a few bytes, each by itself.
+    let (text, end) = met(Fault::Drip, 1).await;
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    assert!(head.contains("Content-Length: 100038"), "{head}");
+    assert!(body.starts_with('{') && end.is_err(), "{body}");
+}
+
+#[tokio::test]
+async fn what_the_server_has_seen_is_what_the_fault_says() {
+    for fault in Fault::ALL.iter().copied() {
+        if matches!(fault, Fault::Refuse | Fault::TlsClose) {
+            continue;
+        }
+        let server = server().await;
+        let proxy = FaultProxy::start(server.base_url(), [Some(fault)], Seed::new(1))
+            .await
+            .unwrap();
+        let mut stream = TcpStream::connect(wire::host(proxy.base_url()))
+            .await
+            .unwrap();
+        let request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+        stream.write_all(request).await.unwrap();
+        let mut byte = [0];
+        let wait = Duration::from_millis(300);
+        let _ = tokio::time::timeout(wait, stream.read(&mut byte)).await;
+        assert_eq!(proxy.forwarded() > 0, fault.commits(), "{}", fault.name());
+    }
+}
+
+#[tokio::test]
+async fn over_tls_the_end_comes_without_a_word() {
+    let server = server().await;
+    let faults = [Some(Fault::TlsClose), None];
+    let proxy = FaultProxy::start(server.base_url(), faults, Seed::new(1))
+        .await
+        .unwrap();
+    assert!(proxy.base_url().starts_with("https://"));
+    let transport = crate::tls::transport().unwrap();
+    let ask = || {
+        let request = http::Request::get(proxy.base_url())
+            .body(bytes::Bytes::new())
+            .unwrap();
+        oauth_core::Transport::send(&transport, request, oauth_core::Limits::default())
+    };
+    let error = ask().await.unwrap_err();
+    assert_eq!(error.kind(), oauth_core::TransportErrorKind::Interrupted);
+    assert_eq!(ask().await.unwrap().body(), BODY);
+}
+
+#[test]
+fn the_bomb_is_small_and_decodes_to_much() {
+    let bomb = super::bomb::gzip_bomb();
+    assert!(bomb.len() < 64 * 1024, "{} bytes", bomb.len());
+    assert_eq!(bomb[..3], [0x1f, 0x8b, 8]);
 }
 
 #[tokio::test]

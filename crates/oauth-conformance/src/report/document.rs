@@ -8,7 +8,8 @@ use crate::{Catalogue, Planned, Row};
 /// The catalogue as Markdown: each row, its sources, and on which targets it is planned to run.
 #[must_use]
 pub fn document(catalogue: &Catalogue, planned: &[Planned]) -> String {
-    let claimed = |row: &&Row| planned.iter().any(|planned| planned.id == row.id);
+    let claimed =
+        |row: &&Row| !row.tests.is_empty() || planned.iter().any(|planned| planned.id == row.id);
     let mut text = format!(
         "# Conformance\n\n\
         <!-- Written by `cargo xtask conformance --write-docs` from catalogue.toml; a test compares. -->\n\n\
@@ -18,7 +19,7 @@ pub fn document(catalogue: &Catalogue, planned: &[Planned]) -> String {
         the norm, or behaviour without which the feature is broken; SHOULD is one of its SHOULDs, or \
         robustness; SEC is a vulnerability where it fails. An id never changes its meaning.\n\n\
         {} of {} rows have a test. *Proven on* names the targets that run it, in parentheses those \
-        that lack what it needs; a dash says that no test claims the row.\n",
+        that lack what it needs, or the tests of `cargo xtask test` that show it, or why there is none.\n",
         catalogue.rows().filter(claimed).count(),
         catalogue.rows().len(),
     );
@@ -46,10 +47,11 @@ pub fn document(catalogue: &Catalogue, planned: &[Planned]) -> String {
             cell(&row.title),
             cell(&row.required),
             links(&row.source),
-            if on.is_empty() {
-                "–".to_owned()
-            } else {
-                on.join(", ")
+            match &row.absent {
+                _ if !on.is_empty() => on.join(", "),
+                _ if !row.tests.is_empty() => format!("`{}`", row.tests.join("`, `")),
+                Some(why) => cell(why),
+                None => "–".to_owned(),
             },
         );
     }

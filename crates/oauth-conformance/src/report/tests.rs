@@ -103,6 +103,40 @@ fn junit_counts_and_escapes() {
 }
 
 #[test]
+fn junit_is_read_as_it_is_meant() {
+    let text = junit(&report()).unwrap();
+    let document = roxmltree::Document::parse(&text).unwrap();
+    let root = document.root_element();
+    assert!(root.has_tag_name("testsuites"));
+    let suites: Vec<_> = root
+        .children()
+        .filter(roxmltree::Node::is_element)
+        .collect();
+    let names: Vec<_> = suites
+        .iter()
+        .filter_map(|it| it.attribute("name"))
+        .collect();
+    assert_eq!(names, ["one", "two & <three>", "four", "five", "six"]);
+    let mut failures = 0;
+    for suite in suites {
+        let tests: Vec<_> = suite
+            .children()
+            .filter(|it| it.has_tag_name("testcase"))
+            .collect();
+        assert_eq!(suite.attribute("tests"), Some(&*tests.len().to_string()));
+        for test in tests {
+            assert!(test.attribute("classname").is_some_and(|it| !it.is_empty()));
+            assert!(test.attribute("time").unwrap().parse::<f64>().is_ok());
+            failures += test
+                .children()
+                .filter(|it| it.has_tag_name("failure"))
+                .count();
+        }
+    }
+    assert_eq!(failures, 1);
+}
+
+#[test]
 fn the_page_escapes_and_loads_nothing() {
     let text = html(&report()).unwrap();
     assert!(
