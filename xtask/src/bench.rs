@@ -1,13 +1,14 @@
 //! `cargo xtask bench`: measures this project beside its peers, and writes `docs/performance.md`.
 //!
 //! The measuring is done by `tests/peers`, a workspace of its own, and for the stores by the
-//! benchmark of `oauth-store`; what is here builds and runs them, and compares the figures with
-//! what they have to reach.
+//! benchmark of `oauth-store`; what is here builds and runs them, times what is built and `oauth`
+//! itself, and compares the figures with what they have to reach.
 
 mod build;
 mod machine;
 mod reach;
 mod report;
+mod start;
 
 use std::{
     io::{BufRead, BufReader},
@@ -32,7 +33,7 @@ pub(crate) struct Arguments {
     check: bool,
 }
 
-const NAMES: [&str; 15] = [
+const NAMES: [&str; 16] = [
     "cached",
     "crowd",
     "allocations",
@@ -47,6 +48,7 @@ const NAMES: [&str; 15] = [
     "purge",
     "server-memory",
     "stores",
+    "start",
     "build",
 ];
 
@@ -54,7 +56,7 @@ const NAMES: [&str; 15] = [
 const LOADED: [&str; 3] = ["token-endpoint", "introspection", "purge"];
 
 /// What `tests/peers` has no part in.
-const WITHOUT_PEERS: [&str; 2] = ["stores", "build"];
+const WITHOUT_PEERS: [&str; 3] = ["stores", "start", "build"];
 
 /// One figure of one contestant.
 struct Figure {
@@ -87,11 +89,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
     }
     let mut figures = Vec::new();
     for name in wanted {
-        if name == "build" {
-            figures.extend(build::measure(&root)?);
-        } else {
-            figures.extend(measure(&root, name, arguments.quick)?);
-        }
+        figures.extend(match name {
+            "build" => build::measure(&root)?,
+            "start" => start::measure(&root, arguments.quick)?,
+            _ => measure(&root, name, arguments.quick)?,
+        });
     }
 
     let verdicts = reach::judge(&figures);

@@ -76,19 +76,23 @@ fn start(command: Subcommands) -> Result<ExitCode, Failure> {
 }
 
 async fn run(command: Subcommands) -> Result<ExitCode, Failure> {
-    let running = Running::default();
+    // It ends with the process: a file that was only read is not closed behind our back.
+    let running: &Running = Box::leak(Box::default());
     let limit = command.timeout()?;
     let is_server = command.is_server();
-    let work = Box::pin(act(command, &running));
+    let work = Box::pin(act(command, running));
     if is_server {
         return work.await.map(|()| ExitCode::SUCCESS);
     }
+    let stop = signals::stop();
     let result = tokio::select! {
-        result = work => return result.map(|()| ExitCode::SUCCESS),
-        () = signals::stop() => Ok(ExitCode::from(INTERRUPTED)),
-        () = sleep(limit) => Err(Failure::transport("the time limit of the whole command is over; see --timeout")),
+        result = work => result.map(|()| ExitCode::SUCCESS),
+        result = stopped(stop, limit) => {
+            running.settle().await;
+            result
+        }
     };
-    running.settle().await;
+    running.close().await;
     result
 }
 
@@ -100,11 +104,22 @@ async fn act(command: Subcommands, running: &Running) -> Result<(), Failure> {
         Subcommands::Introspect(options) => inspect::introspect(*options, running).await,
         Subcommands::Userinfo(options) => inspect::userinfo(*options, running).await,
         Subcommands::Revoke(arguments) => revoke::run(*arguments, running).await,
-        Subcommands::Tokens(arguments) => tokens::run(arguments.command).await,
+        Subcommands::Tokens(arguments) => tokens::run(arguments.command, running).await,
         Subcommands::Serve(arguments) => serve::run(&arguments).await,
         Subcommands::Emulate(arguments) => emulate::run(&arguments).await,
         // Done without a runtime.
         Subcommands::Providers(_) | Subcommands::Completions { .. } => Ok(()),
+    }
+}
+
+/// Until a signal comes, or the time is over.
+async fn stopped(
+    stop: impl Future<Output = ()>,
+    limit: Option<Duration>,
+) -> Result<ExitCode, Failure> {
+    tokio::select! {
+        () = stop => Ok(ExitCode::from(INTERRUPTED)),
+        () = sleep(limit) => Err(Failure::transport("the time limit of the whole command is over; see --timeout")),
     }
 }
 

@@ -1,7 +1,10 @@
 //! Client, store and manager together: what every token command works with.
 
 use std::{
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -10,6 +13,7 @@ use oauth_core::{
     manager::RefreshPolicy,
     store::{Issued, Subject, TokenRequest, TokenStore},
 };
+use oauth_store::Sqlite;
 
 use crate::{
     client::{Clients, Setup},
@@ -23,15 +27,38 @@ use crate::{
 /// How long a renewal that was cut short may still take to end and to be stored.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// The manager of the command that runs, for whoever has to stop it.
+/// What the command that runs has set going, for whoever has to end it. There is one of each.
 #[derive(Debug, Default)]
-pub(crate) struct Running(OnceLock<TokenManager>);
+pub(crate) struct Running {
+    tokens: OnceLock<TokenManager>,
+    file: OnceLock<Sqlite>,
+    has_only_read: AtomicBool,
+}
 
 impl Running {
+    pub(crate) fn opened(&self, file: &Sqlite) {
+        let _ = self.file.set(file.clone());
+    }
+
+    /// Nothing was written, so there is nothing to close.
+    pub(crate) fn has_only_read(&self) {
+        self.has_only_read.store(true, Ordering::Relaxed);
+    }
+
     /// Lets a renewal end that is under way: what the server has sent is stored.
     pub(crate) async fn settle(&self) {
-        if let Some(tokens) = self.0.get() {
+        if let Some(tokens) = self.tokens.get() {
             tokens.shutdown(GRACE).await;
+        }
+    }
+
+    /// Leaves the store's file whole by itself.
+    pub(crate) async fn close(&self) {
+        if let Some(file) = self.file.get()
+            && !self.has_only_read.load(Ordering::Relaxed)
+        {
+            // Everything is on the disk: the next command only has more to read.
+            let _ = file.close().await;
         }
     }
 }
@@ -54,8 +81,8 @@ impl Session {
         Self::open_for(options, running, Use::Ask).await
     }
 
-    /// As [`Session::open`]; the server is not asked for its metadata when the store has a token
-    /// to hand out.
+    /// As [`Session::open`], for a command that reads the store: one that cannot be read is told,
+    /// and the server is not asked for its metadata when the store has a token to hand out.
     pub(crate) async fn open_to_read(options: Options, running: &Running) -> Result<Self, Failure> {
         Self::open_for(options, running, Use::Read).await
     }
@@ -77,8 +104,12 @@ impl Session {
             // What can be wrong about the client is found before the store is opened.
             setup.unasked(issuer, &options, &secrets)?;
         }
-        let store =
-            storage::open(options.store.as_deref(), options.store_key_file.as_deref()).await?;
+        let store = storage::open(
+            options.store.as_deref(),
+            options.store_key_file.as_deref(),
+            running,
+        )
+        .await?;
         let manager = |clients: &Clients| {
             // A command ends with its answer: nothing may be renewed behind its back.
             let policy = RefreshPolicy::default().with_advisory(Duration::ZERO);
@@ -109,8 +140,11 @@ impl Session {
         }
         let clients = setup.clients(&options, &secrets).await?;
         let tokens = manager(&clients);
-        // There is one session for a command.
-        let _ = running.0.set(tokens.clone());
+        if let Use::Read = what_for {
+            // The manager would go on without a store.
+            store.load(&tokens.owner(&subject)).await?;
+        }
+        let _ = running.tokens.set(tokens.clone());
         Ok(Self {
             options,
             secrets,

@@ -15,6 +15,7 @@ use oauth_store::{Backend, Encrypted, Keys, Postgres, Redis, Rotated, Sqlite};
 use crate::{
     failure::Failure,
     secrets::Input,
+    session::Running,
     store_key::{self, OwnKey},
 };
 
@@ -25,6 +26,7 @@ const BATCH: usize = 100;
 pub(crate) async fn open(
     url: Option<&str>,
     key_file: Option<&Path>,
+    running: &Running,
 ) -> Result<Arc<dyn TokenStore>, Failure> {
     let place = Place::of(url)?;
     if matches!(place, Place::Memory) {
@@ -38,7 +40,7 @@ pub(crate) async fn open(
             "this store is shared, so its key must be, too: set OAUTH_STORE_KEY or give --store-key-file",
         ));
     };
-    let sqlite = sqlite(path).await?;
+    let sqlite = sqlite(path, running).await?;
     let keys = match given_keys(key_file)? {
         Some(keys) => keys,
         None => store_key::of(path, &sqlite).await?.keys,
@@ -50,14 +52,15 @@ pub(crate) async fn open(
 pub(crate) async fn rotate_key(
     url: Option<&str>,
     key_file: Option<&Path>,
+    running: &Running,
 ) -> Result<Rotated, Failure> {
     let place = Place::of(url)?;
     let given = given_keys(key_file)?;
     match (place, given) {
         (Place::Memory, _) => Err(Failure::usage("memory: has no key")),
-        (Place::File(path), Some(keys)) => reseal(sqlite(&path).await?, keys).await,
+        (Place::File(path), Some(keys)) => reseal(sqlite(&path, running).await?, keys).await,
         (Place::File(path), None) => {
-            let sqlite = sqlite(&path).await?;
+            let sqlite = sqlite(&path, running).await?;
             let own = store_key::of(&path, &sqlite).await?;
             let OwnKey { lines, keys, home } = store_key::successor(own)?;
             home.write(&lines).await?;
@@ -81,8 +84,11 @@ async fn reseal(backend: impl Backend, keys: Keys) -> Result<Rotated, Failure> {
     Ok(Encrypted::new(backend, keys).rotate(BATCH).await?)
 }
 
-async fn sqlite(path: &Path) -> Result<Sqlite, Failure> {
-    Ok(Sqlite::builder(path).readers(1).open().await?)
+/// With one connection: another one would take longer to open than it could save.
+async fn sqlite(path: &Path, running: &Running) -> Result<Sqlite, Failure> {
+    let sqlite = Sqlite::builder(path).readers(0).open().await?;
+    running.opened(&sqlite);
+    Ok(sqlite)
 }
 
 enum Place {

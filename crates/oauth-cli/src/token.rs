@@ -15,11 +15,6 @@ use crate::{
 
 pub(crate) async fn run(options: Options, running: &Running) -> Result<(), Failure> {
     let session = Session::open_to_read(options, running).await?;
-    // The manager would go on without a store; a command that cannot read it says so.
-    session
-        .store
-        .load(&session.tokens.owner(&session.subject))
-        .await?;
     let mut events = session.tokens.events();
     let selection = session
         .tokens
@@ -30,6 +25,9 @@ pub(crate) async fn run(options: Options, running: &Running) -> Result<(), Failu
     if session.options.fresh && matches!(from, From::Store) {
         token = selection.renew().await?;
         from = came_from(&mut events);
+    }
+    if matches!(from, From::Store) {
+        running.has_only_read();
     }
     finish(&session, &token, from).await
 }

@@ -14,6 +14,7 @@ use crate::{
     inspect::plain,
     options::Output,
     output::{print_json, time, type_name},
+    session::Running,
     storage,
     terminal::{print, say},
 };
@@ -22,21 +23,21 @@ use crate::{
 const BATCH: usize = 100;
 const MASK: &str = "***";
 
-pub(crate) async fn run(command: TokensCommand) -> Result<(), Failure> {
+pub(crate) async fn run(command: TokensCommand, running: &Running) -> Result<(), Failure> {
     match command {
-        TokensCommand::List(selection) => list(&selection).await,
+        TokensCommand::List(selection) => list(&selection, running).await,
         TokensCommand::Show {
             selection,
             show_secrets,
-        } => show(&selection, show_secrets).await,
-        TokensCommand::Delete(selection) => delete(&selection).await,
-        TokensCommand::Clear(options) => clear(&options).await,
-        TokensCommand::RotateKey(options) => rotate_key(&options).await,
+        } => show(&selection, show_secrets, running).await,
+        TokensCommand::Delete(selection) => delete(&selection, running).await,
+        TokensCommand::Clear(options) => clear(&options, running).await,
+        TokensCommand::RotateKey(options) => rotate_key(&options, running).await,
     }
 }
 
-async fn list(selection: &Selection) -> Result<(), Failure> {
-    let found = find(selection).await?;
+async fn list(selection: &Selection, running: &Running) -> Result<(), Failure> {
+    let found = find(selection, running).await?;
     if selection.store.is_json() {
         let all = found
             .iter()
@@ -68,8 +69,8 @@ async fn list(selection: &Selection) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn show(selection: &Selection, show_secrets: bool) -> Result<(), Failure> {
-    let found = find(selection).await?;
+async fn show(selection: &Selection, show_secrets: bool, running: &Running) -> Result<(), Failure> {
+    let found = find(selection, running).await?;
     if found.is_empty() {
         return Err(Failure::usage(
             "the store has no such token; see `oauth tokens list`",
@@ -93,13 +94,13 @@ async fn show(selection: &Selection, show_secrets: bool) -> Result<(), Failure> 
     Ok(())
 }
 
-async fn delete(selection: &Selection) -> Result<(), Failure> {
+async fn delete(selection: &Selection, running: &Running) -> Result<(), Failure> {
     if selection.is_everything() {
         return Err(Failure::usage(
             "say whose tokens: --issuer, --client-id or --subject; `oauth tokens clear` deletes all",
         ));
     }
-    let store = selection.store.open().await?;
+    let store = selection.store.open(running).await?;
     let mut deleted = 0;
     for owner in owners(&*store).await? {
         if selection.takes(&owner) {
@@ -109,14 +110,18 @@ async fn delete(selection: &Selection) -> Result<(), Failure> {
     told(&selection.store, "deleted", deleted)
 }
 
-async fn clear(options: &StoreOptions) -> Result<(), Failure> {
-    let deleted = options.open().await?.clear().await?;
+async fn clear(options: &StoreOptions, running: &Running) -> Result<(), Failure> {
+    let deleted = options.open(running).await?.clear().await?;
     told(options, "deleted", deleted)
 }
 
-async fn rotate_key(options: &StoreOptions) -> Result<(), Failure> {
-    let rotated =
-        storage::rotate_key(options.store.as_deref(), options.store_key_file.as_deref()).await?;
+async fn rotate_key(options: &StoreOptions, running: &Running) -> Result<(), Failure> {
+    let rotated = storage::rotate_key(
+        options.store.as_deref(),
+        options.store_key_file.as_deref(),
+        running,
+    )
+    .await?;
     if !rotated.unreadable.is_empty() {
         return Err(Failure::store(format!(
             "{} owners' tokens open with no key and were left as they are; the old keys are kept",
@@ -141,8 +146,8 @@ fn told(options: &StoreOptions, what: &str, how_many: u64) -> Result<(), Failure
     Ok(())
 }
 
-async fn find(selection: &Selection) -> Result<Vec<(Owner, Issued)>, Failure> {
-    let store = selection.store.open().await?;
+async fn find(selection: &Selection, running: &Running) -> Result<Vec<(Owner, Issued)>, Failure> {
+    let store = selection.store.open(running).await?;
     let mut found = Vec::new();
     for owner in owners(&*store).await? {
         if !selection.takes(&owner) {
@@ -195,8 +200,13 @@ fn plain_cells(line: &str) -> String {
 }
 
 impl StoreOptions {
-    async fn open(&self) -> Result<std::sync::Arc<dyn TokenStore>, Failure> {
-        storage::open(self.store.as_deref(), self.store_key_file.as_deref()).await
+    async fn open(&self, running: &Running) -> Result<std::sync::Arc<dyn TokenStore>, Failure> {
+        storage::open(
+            self.store.as_deref(),
+            self.store_key_file.as_deref(),
+            running,
+        )
+        .await
     }
 
     pub(crate) fn is_json(&self) -> bool {

@@ -83,6 +83,17 @@ impl Sqlite {
         }
     }
 
+    /// Closes the file, until the next call opens it again. What is in the log beside it is in the
+    /// file afterwards, unless others have it open. For a program that is about to end: the threads
+    /// that would see to this when the last handle is gone end with the program, and who opens the
+    /// file next has the log to read.
+    ///
+    /// # Errors
+    /// When calls that came before take too long.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        self.workers.close().await
+    }
+
     async fn write<T: Send + 'static>(
         &self,
         act: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
@@ -106,10 +117,11 @@ impl SqliteBuilder {
         self
     }
 
-    /// How many threads read. Two; at least one.
+    /// How many threads read. Two. Without any, the thread that writes reads, too: a program that
+    /// does one thing at a time starts sooner.
     #[must_use]
     pub fn readers(mut self, readers: usize) -> Self {
-        self.readers = readers.max(1);
+        self.readers = readers;
         self
     }
 

@@ -109,6 +109,29 @@ async fn what_another_process_is_making_is_left_alone() {
 }
 
 #[tokio::test]
+async fn a_closed_file_is_whole_by_itself_and_opens_again() {
+    for readers in [0, 2] {
+        let (folder, path) = place();
+        let sqlite = Sqlite::builder(&path)
+            .readers(readers)
+            .open()
+            .await
+            .unwrap();
+        let store = Plaintext::new(sqlite.clone());
+        let owner = user("a");
+        store
+            .save(&owner, &record("one"), None, None)
+            .await
+            .unwrap();
+        sqlite.close().await.unwrap();
+        let files = fs::read_dir(path.parent().unwrap()).unwrap();
+        assert_eq!(files.count(), 1, "a log is left");
+        assert!(store.load(&owner).await.unwrap().is_some());
+        drop(folder);
+    }
+}
+
+#[tokio::test]
 async fn a_file_that_others_can_reach_is_refused() {
     for bits in [0o640, 0o604, 0o620, 0o610] {
         let place = place();

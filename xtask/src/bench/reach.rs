@@ -3,7 +3,7 @@
 use super::Figure;
 
 /// Ours begins with one of these.
-const OURS: [&str; 3] = ["oauth-core", "oauth-server", "oauth-store"];
+const OURS: [&str; 4] = ["oauth-core", "oauth-server", "oauth-store", "oauth-cli"];
 /// What is written by hand, or is a bare client, begins with one of these.
 const NOT_A_PEER: [&str; 5] = ["floor", "by hand", "plain", "raw", "HashMap"];
 
@@ -77,6 +77,11 @@ const REACHES: &[Reach] = &[
         "introspection, requests",
         Who("node-oidc-provider"),
         AtLeast(6.0),
+    ),
+    reach(
+        "start of the command line, fastest of 20",
+        Who("floor"),
+        AtMost(2.0),
     ),
     reach("clean dev build", Who("reqwest"), AtMost(1.3)),
 ];

@@ -48,6 +48,11 @@ impl Connection {
         self.run(|_| Ok(()))
     }
 
+    /// Closes it, until it is needed again.
+    pub(super) fn close(&mut self) {
+        self.open = None;
+    }
+
     /// Runs one statement, or several that need not fit together.
     pub(super) fn run<T>(
         &mut self,

@@ -28,7 +28,7 @@ type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 /// The threads of a store, and the way to them.
 pub(super) struct Workers {
     writer: Queue,
-    /// At least one.
+    /// Without any, the writer reads, too.
     readers: Vec<Queue>,
     limit: Duration,
 }
@@ -52,7 +52,7 @@ impl Workers {
     ) -> Result<Self, StoreError> {
         let reader = |_| spawn("oauth-store-read", Connection::new(settings.clone(), true));
         let workers = Self {
-            readers: (0..readers.max(1)).map(reader).collect::<Result<_, _>>()?,
+            readers: (0..readers).map(reader).collect::<Result<_, _>>()?,
             writer: spawn(
                 "oauth-store-write",
                 Connection::new(settings.clone(), false),
@@ -77,6 +77,18 @@ impl Workers {
         let load = |queue: &&Queue| queue.load.load(Ordering::Relaxed);
         let idlest = self.readers.iter().min_by_key(load);
         self.call(idlest.unwrap_or(&self.writer), act).await
+    }
+
+    /// Closes the connections, until they are needed again.
+    pub(super) async fn close(&self) -> Result<(), StoreError> {
+        for queue in self.readers.iter().chain([&self.writer]) {
+            self.call(queue, |connection| {
+                connection.close();
+                Ok(())
+            })
+            .await?;
+        }
+        Ok(())
     }
 
     async fn call<T: Send + 'static>(
