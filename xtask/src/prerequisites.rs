@@ -7,6 +7,8 @@ use std::{env, fs, path::Path, process::Command};
 const NEEDED: &[(&str, &str)] = &[
     ("redis-server", "redis-server"),
     ("initdb", "postgresql"),
+    ("gnome-keyring-daemon", "gnome-keyring"),
+    ("dbus-run-session", "dbus"),
     ("chromium", "chromium"),
     ("chromedriver", "chromium-driver"),
     ("node", "nodejs"),

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     failure::Failure,
-    options::{Options, Output},
+    options::{Options, Output, ProviderName},
     output::{print_json, time},
     session::{Running, Session},
     terminal::print,
@@ -115,9 +115,13 @@ async fn others_say(session: &Session, token: &Asked) -> Result<Map<String, Valu
         })));
     }
     if endpoints.userinfo().is_none() {
-        return Err(Failure::usage(
-            "this provider has no endpoint that says whether a token works; name one with --introspect-url or --userinfo-url",
-        ));
+        let advice = match session.options.provider() {
+            ProviderName::Generic => "; name one with --introspect-url or --userinfo-url",
+            _ => "",
+        };
+        return Err(Failure::usage(format!(
+            "this provider has no endpoint that says whether a token works{advice}"
+        )));
     }
     match client.userinfo(&token.access_token()?).await {
         Ok(claims) => Ok(object(

@@ -2,9 +2,13 @@
 
 use oauth_core::{AccessToken, Error, ErrorCode, Token, secrecy::ExposeSecret};
 
+use serde_json::json;
+
 use crate::{
     arguments,
     failure::Failure,
+    options::Output,
+    output::print_json,
     session::{Running, Session},
     terminal::say,
 };
@@ -32,6 +36,9 @@ pub(crate) async fn run(arguments: arguments::Revoke, running: &Running) -> Resu
         for token in &dead {
             session.tokens.delete(&session.subject, token).await?;
         }
+    }
+    if session.options.output() == Output::Json {
+        return print_json(&json!({ "revoked": dead.len() }));
     }
     say(&format!("revoked {}", dead.len()));
     Ok(())
