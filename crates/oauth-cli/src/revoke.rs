@@ -1,7 +1,6 @@
 //! `oauth revoke`: the provider first, so that a token it did not revoke is still there.
 
 use oauth_core::{AccessToken, Error, ErrorCode, Token, secrecy::ExposeSecret};
-
 use serde_json::json;
 
 use crate::{
