@@ -5,8 +5,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
-    clippy::print_stderr,
-    reason = "a test fails by panicking, and says what it could not do"
+    reason = "a test fails by panicking"
 )]
 
 #[path = "trouble/disk.rs"]

@@ -6,9 +6,15 @@ use std::{env, fs, path::Path, process::Command};
 /// A program, and the Debian package that has it.
 const NEEDED: &[(&str, &str)] = &[
     ("redis-server", "redis-server"),
+    ("redis-cli", "redis-tools"),
     ("initdb", "postgresql"),
     ("gnome-keyring-daemon", "gnome-keyring"),
     ("dbus-run-session", "dbus"),
+    ("psql", "postgresql-client"),
+    ("openssl", "openssl"),
+    ("setpriv", "util-linux"),
+    ("unshare", "util-linux"),
+    ("kill", "procps"),
     ("chromium", "chromium"),
     ("chromedriver", "chromium-driver"),
     ("node", "nodejs"),
