@@ -75,7 +75,7 @@ impl Proxy {
         self.wire.silenced.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Cuts the connection on which a client next sends something: before the server has it, or, with
+    /// Cuts the connection on which a client next sends something but its greeting: before the server has it, or, with
     /// `delivered`, after, so that its answer is lost.
     pub fn cut_next(&self, delivered: bool) {
         let next = if delivered { CUT_AFTER } else { CUT_BEFORE };
@@ -125,11 +125,16 @@ fn pass(wire: &Wire, client: &TcpStream, server: &TcpStream) {
         });
         let (mut from, mut to) = (client, server);
         let mut bytes = [0; 65_536];
+        let mut greeted = false;
         while let Ok(length @ 1..) = from.read(&mut bytes) {
             if wire.silenced.load(Ordering::SeqCst) != silenced {
                 continue;
             }
-            match wire.next.swap(PASS, Ordering::SeqCst) {
+            let next = match std::mem::replace(&mut greeted, true) {
+                true => wire.next.swap(PASS, Ordering::SeqCst),
+                false => PASS,
+            };
+            match next {
                 PASS if to.write_all(&bytes[..length]).is_ok() => {}
                 CUT_AFTER => {
                     muted.store(true, Ordering::SeqCst);

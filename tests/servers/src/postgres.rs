@@ -10,7 +10,7 @@ use std::{
 use rustix::process::{Signal, getuid};
 use tempfile::TempDir;
 
-use crate::process::{Process, free_port};
+use crate::process::{Process, on_a_free_port};
 
 /// The server does not run as root; its Debian package makes this user.
 const USER: &str = "postgres";
@@ -43,13 +43,16 @@ impl PostgresServer {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
         let mut server = Self {
             process: None,
-            port: free_port()?,
+            port: 0,
             settings: settings.iter().map(ToString::to_string).collect(),
             programs,
             folder,
         };
         server.initialize()?;
-        server.restart()?;
+        on_a_free_port(|port| {
+            server.port = port;
+            server.restart()
+        })?;
         Ok(server)
     }
 

@@ -58,20 +58,22 @@ impl Process {
         })
     }
 
-    /// Waits until `ready`, or until the process has ended.
+    /// Waits until `ready`, or until the process has ended: what answers then is another's server.
     pub(crate) fn wait_until(&mut self, ready: impl Fn() -> bool) -> Result<(), String> {
         let deadline = Instant::now() + Duration::from_secs(60);
-        while !ready() {
+        loop {
             let child = self.child.as_mut().ok_or("the server was stopped")?;
             if let Ok(Some(status)) = child.try_wait() {
                 return Err(format!("the server ended at once: {status}"));
+            }
+            if ready() {
+                return Ok(());
             }
             if Instant::now() > deadline {
                 return Err("the server is not ready after 60 seconds".to_owned());
             }
             thread::sleep(Duration::from_millis(10));
         }
-        Ok(())
     }
 
     pub(crate) fn id(&self) -> Option<u32> {
@@ -99,6 +101,19 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.end(self.quit);
     }
+}
+
+/// Starts a server on a port that was free a moment ago, and on another when somebody else was
+/// faster.
+pub(crate) fn on_a_free_port(
+    mut start: impl FnMut(u16) -> Result<(), String>,
+) -> Result<(), String> {
+    for _ in 0..2 {
+        if start(free_port()?).is_ok() {
+            return Ok(());
+        }
+    }
+    start(free_port()?)
 }
 
 /// A port that nobody listens on now.

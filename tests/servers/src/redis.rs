@@ -11,7 +11,7 @@ use std::{
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::process::{Process, free_port};
+use crate::process::{Process, on_a_free_port};
 
 /// A Redis server that writes every command to its disk before it answers.
 #[derive(Debug)]
@@ -44,11 +44,14 @@ impl RedisServer {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
         let mut server = Self {
             process: None,
-            port: free_port()?,
+            port: 0,
             settings: settings.iter().map(ToString::to_string).collect(),
             folder,
         };
-        server.restart()?;
+        on_a_free_port(|port| {
+            server.port = port;
+            server.restart()
+        })?;
         Ok(server)
     }
 
