@@ -24,7 +24,7 @@ pub enum Protection {
 ///
 /// - `sqlite:tokens.db`, `sqlite:/var/lib/app/tokens.db`: a file; what follows the colon is its path
 /// - `postgres://user:password@host/database`, or `postgresql://`
-/// - `redis://user:password@host:6379/0`; `rediss://` with TLS
+/// - `redis://user:password@host:6379/0`; `rediss://` with TLS; `unix:///run/redis.sock`
 /// - `memory:`: the memory of this process, empty at first; it needs no protection
 ///
 /// ```
@@ -52,7 +52,7 @@ pub async fn open(url: &str, protection: Protection) -> Result<Arc<dyn TokenStor
         "memory" if rest.is_empty() => Ok(Arc::new(MemoryStore::new())),
         "sqlite" => sqlite(rest, protection).await,
         "postgres" | "postgresql" => postgres(url, protection).await,
-        "redis" | "rediss" => redis(url, protection).await,
+        "redis" | "rediss" | "redis+unix" | "unix" => redis(url, protection).await,
         _ => Err(unknown()),
     }
 }

@@ -142,4 +142,14 @@ async fn a_url_is_enough() {
         .await
         .unwrap();
     assert!(other.load(&owner("a")).await.unwrap().is_none());
+
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("redis.sock");
+    let socket = socket.to_str().unwrap();
+    let _server = test_servers::RedisServer::with(&["--unixsocket", socket]).unwrap();
+    let url = format!("unix://{socket}");
+    let store = oauth_store::open(&url, Protection::Plaintext)
+        .await
+        .unwrap();
+    assert!(store.load(&owner("a")).await.unwrap().is_none());
 }
