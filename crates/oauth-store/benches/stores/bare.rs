@@ -180,9 +180,9 @@ impl Subject for Redis {
 
 type Work = Box<dyn FnOnce(&mut rusqlite::Connection) + Send>;
 
-/// One thread that writes and one that reads, as SQLite has it.
+/// One thread that writes and two that read, as the store has them.
 pub(super) struct Sqlite {
-    reader: mpsc::Sender<Work>,
+    readers: [mpsc::Sender<Work>; 2],
     writer: mpsc::Sender<Work>,
     rows: Rows,
 }
@@ -200,7 +200,7 @@ impl Sqlite {
             rows.keep(id, version.unwrap().cast_unsigned());
         }
         Self {
-            reader: worker(path),
+            readers: [worker(path), worker(path)],
             writer: worker(path),
             rows,
         }
@@ -232,7 +232,7 @@ async fn on<T: Send + 'static>(
 #[async_trait]
 impl Subject for Sqlite {
     async fn load(&self, id: usize) {
-        let body: Vec<u8> = on(&self.reader, move |sql| {
+        let body: Vec<u8> = on(&self.readers[id % 2], move |sql| {
             let select =
                 of_record("SELECT version, bytes, key_id, refresh_at, dead_at FROM record WHERE ");
             let mut select = sql.prepare_cached(&select).unwrap();

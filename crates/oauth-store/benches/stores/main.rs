@@ -5,7 +5,7 @@
 //! [postgres|redis|sqlite]…`
 //!
 //! Load and save with 1 and 32 tasks, on a server or file of its own, everybody in turn; then, with
-//! that many rows, the room they take, and how long a page of `due` and of `purge` takes in them
+//! that many rows, the room they and the leases of a day take, and how long a page of `due` and of `purge` takes in them
 //! and in a hundredth of them.
 #![allow(
     clippy::unwrap_used,
@@ -99,7 +99,7 @@ async fn postgres(rounds: Rounds, rows: usize) {
     let bare = bare::Postgres::new(&url("bare")).await;
     compare("PostgreSQL", rounds, Arc::new(bare), clear, sealed).await;
     if rows > 0 {
-        let store = Plaintext::new(connect("many").await);
+        let store: Arc<dyn TokenStore> = Arc::new(Plaintext::new(connect("many").await));
         let size = || -> f64 {
             let tables = "SELECT sum(pg_total_relation_size(oid)) FROM pg_class \
                 WHERE relkind = 'r' AND relnamespace = 'many'::regnamespace";
@@ -119,6 +119,7 @@ async fn postgres(rounds: Rounds, rows: usize) {
             name: "PostgreSQL",
             place: "on disk",
             store: &store,
+            remembers_leases: true,
             rows,
         };
         measure.run(fill, size, settle).await;
@@ -135,7 +136,7 @@ async fn redis(rounds: Rounds, rows: usize) {
     compare("Redis", rounds, Arc::new(bare), clear, sealed).await;
     if rows > 0 {
         server.command(&["FLUSHALL"]).unwrap();
-        let store = Plaintext::new(connect("many").await.unwrap());
+        let store: Arc<dyn TokenStore> = Arc::new(Plaintext::new(connect("many").await.unwrap()));
         let size = || -> f64 {
             let info = server.command(&["INFO", "memory"]).unwrap();
             let used = info
@@ -160,6 +161,7 @@ async fn redis(rounds: Rounds, rows: usize) {
             name: "Redis",
             place: "in memory",
             store: &store,
+            remembers_leases: true,
             rows,
         };
         measure.run(fill, size, || ()).await;
@@ -175,7 +177,7 @@ async fn sqlite(rounds: Rounds, rows: usize) {
     let bare = bare::Sqlite::new(&folder.path().join("bare.db"));
     compare("SQLite", rounds, Arc::new(bare), clear, sealed).await;
     if rows > 0 {
-        let store = Plaintext::new(open("many.db").await.unwrap());
+        let store: Arc<dyn TokenStore> = Arc::new(Plaintext::new(open("many.db").await.unwrap()));
         let size = || -> f64 {
             let files = std::fs::read_dir(folder.path()).unwrap().flatten();
             let ours = files.filter(|file| file.file_name().to_string_lossy().starts_with("many"));
@@ -187,6 +189,7 @@ async fn sqlite(rounds: Rounds, rows: usize) {
             name: "SQLite",
             place: "on disk",
             store: &store,
+            remembers_leases: false,
             rows,
         };
         measure.run(fill, size, || ()).await;

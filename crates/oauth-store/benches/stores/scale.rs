@@ -17,13 +17,17 @@ const PAGE: usize = 100;
 /// How often each page is asked for; all but the first count.
 const RUNS: usize = 15;
 const WRITERS: usize = 32;
+/// How many leases are taken to see what one leaves behind.
+const LEASES: usize = 20_000;
 
 /// A store to be filled with a hundredth of `rows`, and then with the rest, and measured at both.
 pub(super) struct Measure<'a> {
     pub(super) name: &'static str,
     /// Where the rows take room.
     pub(super) place: &'static str,
-    pub(super) store: &'a dyn TokenStore,
+    pub(super) store: &'a Arc<dyn TokenStore>,
+    /// Whether a lease that was given back keeps its row for a day.
+    pub(super) remembers_leases: bool,
     pub(super) rows: usize,
 }
 
@@ -38,6 +42,7 @@ impl Measure<'_> {
             name,
             place,
             store,
+            remembers_leases,
             rows: all,
         } = *self;
         // Of the first hundredth one half is dead, and there must be enough of it for every run.
@@ -53,6 +58,14 @@ impl Measure<'_> {
                 let each = (size() - empty) / rows as f64;
                 let what = format!("{name}: a token {place}, {}", digits(rows));
                 report(&what, "oauth-store", &[each], "bytes");
+                if remembers_leases {
+                    let before = size();
+                    take_and_give_back(store).await;
+                    settle();
+                    let each = (size() - before) / LEASES as f64;
+                    let what = format!("{name}: a lease of the last day {place}");
+                    report(&what, "oauth-store", &[each], "bytes");
+                }
             }
             // All of them are due, and dead, by then.
             let then = SystemTime::now() + Duration::from_secs(365 * 86_400);
@@ -83,6 +96,22 @@ pub(super) async fn save_all(store: Arc<dyn TokenStore>, ids: Range<usize>) {
         });
     }
     writers.join_all().await;
+}
+
+/// As those who renew do, each for another owner.
+async fn take_and_give_back(store: &Arc<dyn TokenStore>) {
+    let mut takers = tokio::task::JoinSet::new();
+    for taker in 0..WRITERS {
+        let store = Arc::clone(store);
+        takers.spawn(async move {
+            for id in (taker..LEASES).step_by(WRITERS) {
+                // As long as the names that the manager gives them.
+                let lease = store.lease(&format!("refresh:{id:032x}"), Duration::from_secs(30));
+                store.release(lease.await.unwrap().unwrap()).await.unwrap();
+            }
+        });
+    }
+    takers.join_all().await;
 }
 
 /// The same rows in a few transactions: a million synced ones take most of an hour.
