@@ -61,9 +61,11 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
     async fn load(&self, owner: &Owner) -> Result<Option<Stored>, StoreError>;
 
     /// Writes the record of `owner` in one step. `replaces` is the version it is made from; `None`
-    /// means that there is no record yet. With a `lease`, the lease must be the newest of its name
-    /// and not given back. It may have run out, as long as nobody else has had it since: what was
-    /// fetched under it must not be lost.
+    /// means that there is no record yet. With a `lease`, the lease must be the newest of its name.
+    /// It may have run out, as long as nobody else has had it since: what was fetched under it must
+    /// not be lost. One that was given back is refused, unless it [was
+    /// abandoned](Lease::was_abandoned) before: that one is still remembered. Of one that the store
+    /// has forgotten either may come, and the version alone decides then.
     ///
     /// # Errors
     /// [`StoreErrorKind::Fenced`], which is looked at first, when it is not the newest lease;
