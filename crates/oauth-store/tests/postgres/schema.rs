@@ -5,7 +5,7 @@ use std::process::Command;
 use oauth_core::store::{StoreErrorKind, TokenStore};
 use oauth_store::{Plaintext, postgres::Postgres};
 
-use super::{builder, owner, record, server};
+use super::{builder, owner, record, rotation, server};
 
 /// The tables as version 1 made them, with a record of then.
 const VERSION_1: &str = r#"
@@ -147,6 +147,36 @@ async fn who_may_not_write_is_told_so() {
         }
     };
     assert_eq!(error.kind(), StoreErrorKind::Configuration, "{error}");
+}
+
+/// As docs/operations.md has them, for who may not make tables.
+#[tokio::test(flavor = "multi_thread")]
+async fn few_rights_are_enough() {
+    let server = server();
+    drop(Postgres::connect(&server.url()).await.unwrap());
+    server
+        .sql(
+            "CREATE ROLE few LOGIN; REVOKE ALL ON SCHEMA public FROM PUBLIC;
+            GRANT USAGE ON SCHEMA public TO few;
+            GRANT SELECT ON oauth_store_schema TO few;
+            GRANT SELECT, INSERT, UPDATE, DELETE ON oauth_store_record, oauth_store_lease TO few;
+            GRANT USAGE ON SEQUENCE oauth_store_number TO few",
+        )
+        .unwrap();
+    let url = server.url().replace("postgres@", "few@");
+    let database = builder(&url).connect().await.unwrap();
+    rotation::while_in_use(database.clone()).await;
+    let store = Plaintext::new(database);
+    let lease = store.lease("name", super::LIMIT).await.unwrap();
+    store
+        .save(&owner("a"), &record("a"), None, lease.as_ref())
+        .await
+        .unwrap();
+    store.release(lease.unwrap()).await.unwrap();
+    let now = std::time::SystemTime::now();
+    store.due(now, 1).await.unwrap();
+    store.purge(now, 1).await.unwrap();
+    assert!(store.clear().await.unwrap() > 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
