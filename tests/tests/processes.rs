@@ -20,21 +20,27 @@ mod points;
 #[path = "processes/world.rs"]
 mod world;
 
+use std::time::Duration;
+
 use place::Place;
-use points::Point;
+use points::{Point, WAITS};
 use world::World;
 
 /// Four processes, one user whose token has expired, and a refresh token that can be used once.
 async fn one_request_for_four(world: &World) {
     world.expire().await;
-    let mut children = Vec::new();
-    for _ in 0..4 {
-        children.push(world.child(None).await);
-    }
     let before = world.refreshes();
-    for child in &mut children {
+    // The first has the lease until the others have found it taken.
+    let mut children = vec![world.child_with(Some(Point::Request), PATIENT).await];
+    children[0].send("get").await;
+    children[0].until(Some(Point::Request), 0).await;
+    for _ in 0..3 {
+        let mut child = world.child_with(None, PATIENT).await;
         child.send("get").await;
+        child.says(WAITS).await;
+        children.push(child);
     }
+    children[0].send("go").await;
     let mut tokens = Vec::new();
     for child in &mut children {
         tokens.push(child.answer().await.unwrap());
@@ -45,19 +51,25 @@ async fn one_request_for_four(world: &World) {
     assert!(world.is_good(&world.stored().await).await);
 }
 
-/// Kills a process `count` times while it renews, at each point in turn and between them.
+/// Kills a process `count` times while it renews: every second time at one of the points, in turn,
+/// and otherwise wherever it happens to be.
 async fn kills(world: &World, count: usize) {
+    let seed = seed();
+    println!("OAUTH_TEST_SEED={seed}");
+    let mut random = Random(seed);
     let mut lost = 0;
     for round in 0..count {
         world.expire().await;
         let before = world.stored().await;
-        let place = Point::ALL.get(round % (Point::ALL.len() + 1)).copied();
+        let place = match round % 2 {
+            0 => Some(Point::ALL[round / 2 % Point::ALL.len()]),
+            _ => None,
+        };
         let mut child = world.child(place).await;
         child.send("get").await;
         // Without a place: after as many lines as it comes to, and then a little later.
-        let lines = round / 7 % 6;
-        child.until(place, lines).await;
-        for _ in 0..(round * 7919) % 1000 {
+        child.until(place, random.below(6)).await;
+        for _ in 0..random.below(2000) {
             tokio::task::yield_now().await;
         }
         let said = child.kill().await;
@@ -66,7 +78,7 @@ async fn kills(world: &World, count: usize) {
         // A store opened anew reads all there is.
         world.quiet().await;
         let stored = world.stored().await;
-        let round = format!("round {round}, killed at {place:?} after {said:?}");
+        let round = format!("seed {seed}, round {round}, killed at {place:?} after {said:?}");
         let may_be_lost = match place {
             Some(Point::Request | Point::Saved) => false,
             _ => passed(Point::Request) && !passed(Point::Saved),
@@ -153,6 +165,36 @@ async fn a_late_save_is_refused(world: &World) {
     assert_eq!(world.stored().await, stored);
     assert_eq!(world.stored_access().await, token);
     assert_eq!(its_own, token);
+}
+
+/// Longer than the processes of a test take to start.
+const PATIENT: Duration = Duration::from_secs(120);
+
+/// Numbers that come again with their seed (xorshift64, Marsaglia 2003).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: u64) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % end).unwrap()
+    }
+}
+
+/// `OAUTH_TEST_SEED`, or another each time.
+fn seed() -> u64 {
+    use oauth_core::random::{OsRandom, Random as _};
+
+    let set = std::env::var("OAUTH_TEST_SEED").ok();
+    set.map_or_else(
+        || {
+            let mut seed = [0; 8];
+            OsRandom.fill(&mut seed).unwrap();
+            u64::from_ne_bytes(seed) | 1
+        },
+        |seed| seed.parse().unwrap(),
+    )
 }
 
 /// How often a process is killed: `OAUTH_TEST_KILLS`, or 50 times.

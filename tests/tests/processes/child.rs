@@ -25,13 +25,12 @@ pub(crate) const KEYS: &str = "OAUTH_TEST_KEYS";
 pub(crate) const SERVER: &str = "OAUTH_TEST_SERVER";
 pub(crate) const CLIENT: &str = "OAUTH_TEST_CLIENT";
 pub(crate) const STOP_AT: &str = "OAUTH_TEST_STOP_AT";
+/// How long its leases are, in milliseconds.
+pub(crate) const LEASE: &str = "OAUTH_TEST_LEASE";
 
 /// Whose token it is, and the secret of the clients.
 pub(crate) const USER: &str = "42";
 pub(crate) const SECRET: &str = "secret-of-the-test";
-
-/// How long a process that was killed keeps the others waiting.
-const LEASE: Duration = Duration::from_millis(300);
 
 /// Does nothing unless a parent has started it.
 #[test]
@@ -45,6 +44,8 @@ fn child() {
             .and_then(|name| Point::named(&name)),
         go: Arc::new(Semaphore::new(0)),
     };
+    let lease = std::env::var(LEASE).unwrap().parse().unwrap();
+    let lease = Duration::from_millis(lease);
     let mut commands = listen(gate.clone());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -57,7 +58,7 @@ fn child() {
             .unwrap();
         let tokens = TokenManager::builder(client(&gate).await)
             .store(GatedStore { gate, store })
-            .policy(RefreshPolicy::default().with_lease(LEASE))
+            .policy(RefreshPolicy::default().with_lease(lease))
             .build();
         let mut events = tokens.events();
         say("ready");

@@ -14,6 +14,9 @@ use oauth_core::{
 };
 use tokio::sync::Semaphore;
 
+/// What a process says when it finds the lease taken.
+pub(crate) const WAITS: &str = "waits";
+
 /// A step on the way to a new token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Point {
@@ -123,7 +126,11 @@ impl TokenStore for GatedStore {
     }
 
     async fn lease(&self, name: &str, ttl: Duration) -> Result<Option<Lease>, StoreError> {
-        self.store.lease(name, ttl).await
+        let lease = self.store.lease(name, ttl).await;
+        if matches!(lease, Ok(None)) {
+            say(WAITS);
+        }
+        lease
     }
 
     async fn release(&self, lease: Lease) -> Result<(), StoreError> {

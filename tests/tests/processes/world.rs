@@ -21,7 +21,7 @@ use tokio::{
 };
 
 use super::{
-    child::{CLIENT, KEYS, SECRET, SERVER, STOP_AT, STORE, USER},
+    child::{CLIENT, KEYS, LEASE, SECRET, SERVER, STOP_AT, STORE, USER},
     place::Place,
     points::Point,
 };
@@ -154,8 +154,13 @@ impl World {
         self.emulator.script_fault(fault).unwrap();
     }
 
-    /// A new process, which has opened the store.
+    /// A new process, which has opened the store. Killed, it does not keep others waiting for long.
     pub(crate) async fn child(&self, stop_at: Option<Point>) -> Process {
+        self.child_with(stop_at, Duration::from_millis(300)).await
+    }
+
+    /// The same, with leases of that length.
+    pub(crate) async fn child_with(&self, stop_at: Option<Point>, lease: Duration) -> Process {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command
             .args(["--exact", "child::child", "--nocapture"])
@@ -163,6 +168,7 @@ impl World {
             .env(KEYS, self.key.to_line().expose_secret())
             .env(SERVER, self.emulator.base_url())
             .env(CLIENT, self.client.client_id())
+            .env(LEASE, lease.as_millis().to_string())
             .env(
                 STOP_AT,
                 stop_at
@@ -231,6 +237,19 @@ impl Process {
                 assert!(place.is_none(), "it never came to {place:?}: {line}");
                 return;
             }
+        }
+    }
+
+    /// Reads until it says `what`, before it has its answer.
+    pub(crate) async fn says(&mut self, what: &str) {
+        loop {
+            let line = self.line().await;
+            let line = line.unwrap_or_else(|| panic!("it ended: {:?}", self.said));
+            if line == what {
+                return;
+            }
+            let answered = line.starts_with("token ") || line.starts_with("error ");
+            assert!(!answered, "it never said {what}: {line}");
         }
     }
 
