@@ -106,8 +106,9 @@ async fn take_and_give_back(store: &Arc<dyn TokenStore>) {
         takers.spawn(async move {
             for id in (taker..LEASES).step_by(WRITERS) {
                 // As long as the names that the manager gives them.
-                let lease = store.lease(&format!("refresh:{id:032x}"), Duration::from_secs(30));
-                store.release(lease.await.unwrap().unwrap()).await.unwrap();
+                let name = format!("refresh:{id:032x}");
+                let lease = store.lease(&name, Duration::from_secs(30)).await.unwrap();
+                store.release(lease.unwrap()).await.unwrap();
             }
         });
     }
