@@ -22,6 +22,7 @@ pub mod random;
 mod response;
 mod retry;
 mod scope;
+mod spans;
 pub mod store;
 mod token;
 pub mod transport;

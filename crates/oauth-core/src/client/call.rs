@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use super::Client;
 use crate::{
     EndpointKind, EndpointUrl, Error, ErrorCode, OAuthError, Params, Replay, RetryPolicy, Scopes,
-    error::clean_header, random, response,
+    error::clean_header, random, response, spans,
 };
 
 /// How a request may be repeated, and which secrets to keep out of what the server says.
@@ -124,7 +124,8 @@ impl Client {
             let proved = false;
             let assertion = self.shown(&request);
             let issued_at = self.0.clock.now();
-            let result = self.0.transport.send(request, self.0.limits).await;
+            let sent = self.0.transport.send(request, self.0.limits);
+            let result = spans::request(self.0.provider.name(), call.endpoint, sent).await;
             let nonce = self.new_nonce(&url, result.as_ref().ok());
             let (error, again) = match result {
                 Ok(response) => match self.sort(call.endpoint, response) {

@@ -49,6 +49,10 @@ impl Registration {
         &*self.source
     }
 
+    pub(crate) fn issuer(&self) -> &str {
+        &self.name.issuer
+    }
+
     pub(crate) fn owner(&self, subject: &Subject) -> Owner {
         Owner::new(
             Arc::clone(&self.name.issuer),

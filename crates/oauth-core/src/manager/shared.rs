@@ -32,6 +32,7 @@ use crate::{
     AccessToken, Client, Error,
     clock::Clock,
     random::{self, Random},
+    spans,
     store::{Record, Subject, TokenRequest, TokenStore, Version},
 };
 
@@ -86,7 +87,7 @@ impl Shared {
         let _ = random.fill(&mut draw);
         Self {
             table: Table::new(),
-            store: settings.store.clone(),
+            store: settings.store.clone().map(spans::store),
             timeline: Timeline::new(Arc::clone(&clock)),
             clock,
             random,
@@ -267,7 +268,7 @@ impl Shared {
             Error::usage("a token is renewed in a task of its own: call this inside a tokio runtime, or use the blocking face")
         })?;
         let flight = renewal::Flight::new(self, registration, key, pilot, replaces);
-        runtime.spawn(flight.fly());
+        runtime.spawn(spans::renewal(registration.issuer(), flight.fly()));
         self.chores.start(self, &runtime);
         Ok(())
     }

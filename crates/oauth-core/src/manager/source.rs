@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use crate::{
     Capability, Client, Error, RetryPolicy, TokenSet,
     grant::{ClientCredentials, Grant},
+    spans,
     store::{Subject, TokenRequest},
 };
 
@@ -101,5 +102,5 @@ pub(crate) async fn exchange_within(
     for (name, value) in request.params() {
         exchange = exchange.param(name, value);
     }
-    exchange.await
+    spans::exchange(grant.grant_type(), exchange.into_future()).await
 }

@@ -206,6 +206,38 @@ async fn the_log_of_a_whole_life_names_no_token() {
     assert!(!format!("{secret:?}").contains("\"secret\""));
 }
 
+#[cfg(feature = "tracing")]
+#[tokio::test]
+async fn spans_name_the_work_and_whose_server_and_no_token() {
+    use tracing_subscriber::fmt::format::FmtSpan;
+
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_span_events(FmtSpan::NEW)
+        .with_ansi(false)
+        .without_time()
+        .with_writer(move || writer.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let world = World::new().await;
+    life(&world).await;
+    let printed = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let flight = r#"oauth.renewal{issuer="https://id.example.com"}"#;
+    let exchange = format!(r#"{flight}:oauth.exchange{{grant_type="refresh_token"}}"#);
+    for span in [
+        format!(r#"{exchange}:oauth.request{{provider="generic" endpoint="token"}}"#),
+        format!(r#"{flight}:oauth.store{{call="save"}}"#),
+        format!(r#"{flight}:oauth.store{{call="lease"}}"#),
+        r#" oauth.request{provider="generic" endpoint="revocation"}"#.to_owned(),
+    ] {
+        assert!(printed.contains(&span), "{span} is not in {printed}");
+    }
+    assert!(!printed.contains(PLANTED), "{printed}");
+    assert!(!printed.contains("42"), "no user in a span: {printed}");
+}
+
 #[cfg(feature = "metrics")]
 mod counted {
     use std::{
