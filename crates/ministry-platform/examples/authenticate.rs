@@ -29,7 +29,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let again = authentication.authenticate().await?;
     println!("kept: {}", again.access_token() == token.access_token());
 
-    authentication.invalidate_token(authentication.core().client_id())?;
+    authentication
+        .invalidate_token(authentication.core().client_id())
+        .await?;
     let other = authentication.authenticate().await?;
     println!(
         "another one: {}",

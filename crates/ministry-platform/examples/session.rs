@@ -41,7 +41,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let api = authentication.api();
     println!("{} row", api.get_records(&contacts, &query).await?.len());
 
-    authentication.clear();
+    authentication.clear().await?;
     println!("{} token requests", token_requests(&church));
     Ok(())
 }

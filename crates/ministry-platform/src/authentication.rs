@@ -24,7 +24,7 @@ use std::{fmt, sync::Arc};
 use bytes::Bytes;
 use oauth_core::{
     AccessToken, Client, ErrorCode, Provider, RetryPolicy, Scopes, TokenSet, UserInfo,
-    clock::Clock, grant, json_object,
+    clock::Clock, grant, json_object, manager::Events, store::TokenStore,
 };
 use secrecy::SecretString;
 
@@ -42,7 +42,9 @@ use tokens::Tokens;
 /// A token is handed out until the last fifth of its lifetime, at most five minutes, before its
 /// end; then the next call fetches a new one. Whatever the number of callers, there is one request
 /// for each user and client at a time. A caller may be dropped at any point: the request goes on,
-/// in a task of the tokio runtime that it was called from.
+/// in a task of the tokio runtime that it was called from. With a
+/// [store](AuthenticationBuilder::store) the tokens outlive the process, and all processes that
+/// share it make one request.
 #[derive(Clone)]
 pub struct Authentication(Arc<Inner>);
 
@@ -116,9 +118,10 @@ impl Authentication {
         lookup_user: Option<User>,
         scopes: Scopes,
         api_retry: RetryPolicy,
+        store: Option<Arc<dyn TokenStore>>,
     ) -> Self {
         Self(Arc::new(Inner {
-            tokens: Tokens::new(&client, user, lookup_user, scopes.clone()),
+            tokens: Tokens::new(&client, user, lookup_user, scopes.clone(), store),
             secrets: Secrets::default(),
             platform,
             client,
@@ -172,21 +175,25 @@ impl Authentication {
         Ok(Arc::new(self.token(&client).await?.token_set()))
     }
 
-    /// Forgets every token and every secret. A fetch that is under way does not bring one back.
-    pub fn clear(&self) {
-        self.0.tokens.clear();
-        self.0.secrets.clear();
-    }
-
-    /// Forgets the tokens of a client id, so that the next call to authenticate goes to the
-    /// server. The users' tokens are those of the configured client id: the default user's and
-    /// the one that looks client secrets up.
+    /// Forgets every token and every secret, in the store too. A fetch that is under way does not
+    /// bring one back.
     ///
     /// # Errors
-    /// [`ErrorKind::NotCached`] when there is none for this id.
-    pub fn invalidate_token(&self, client_id: &str) -> Result<(), Error> {
-        let configured = client_id == self.0.client.client_id();
-        if self.0.tokens.forget(client_id, configured) {
+    /// [`ErrorKind::Store`] when something may still be in the store; here it is forgotten.
+    pub async fn clear(&self) -> Result<(), Error> {
+        self.0.secrets.clear();
+        self.0.tokens.clear().await
+    }
+
+    /// Forgets the tokens of a client id, in the store too, so that the next call to authenticate
+    /// goes to the server. The users' tokens are those of the configured client id: the default
+    /// user's and the one that looks client secrets up.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotCached`] when there is none for this id; [`ErrorKind::Store`] when it may
+    /// still be in the store.
+    pub async fn invalidate_token(&self, client_id: &str) -> Result<(), Error> {
+        if self.forget(client_id).await? {
             Ok(())
         } else {
             Err(Error::new(
@@ -194,6 +201,12 @@ impl Authentication {
                 "there is no token for this client id",
             ))
         }
+    }
+
+    /// What happens to the tokens of users and clients from now on.
+    #[must_use]
+    pub fn events(&self) -> Events {
+        self.0.tokens.events()
     }
 
     /// Whether the server still takes a token: it is asked, at its userinfo endpoint. A token that

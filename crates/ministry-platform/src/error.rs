@@ -55,6 +55,8 @@ pub enum ErrorKind {
     ClientRefused,
     /// The server could not run the query: a column it does not know, a mistake in its syntax.
     Query,
+    /// The token store could not do its part.
+    Store,
     /// There was no token to invalidate.
     NotCached,
 }
@@ -95,6 +97,7 @@ impl Error {
             Core::Transport => ErrorKind::Transport,
             _ if error.code().is_some_and(|code| code.as_str() == QUERY) => ErrorKind::Query,
             Core::Server => ErrorKind::Server,
+            Core::Store => ErrorKind::Store,
             Core::OAuth => refused,
             // A refusal without words is a refusal all the same.
             Core::Protocol
@@ -110,6 +113,7 @@ impl Error {
             ErrorKind::Usage => "the request was not sent",
             ErrorKind::Transport => "Ministry Platform did not answer",
             ErrorKind::Server => "Ministry Platform failed",
+            ErrorKind::Store => "the token store failed",
             ErrorKind::Query => "Ministry Platform could not run the query",
             ErrorKind::LoginRefused => "Ministry Platform refused to log the user in",
             ErrorKind::ClientRefused if error.code() == Some(&ErrorCode::InvalidClient) => {
@@ -174,9 +178,11 @@ impl Error {
             .core()
             .map_or(Recovery::GiveUp, oauth_core::Error::recovery);
         match self.0.kind {
-            ErrorKind::Transport | ErrorKind::Server | ErrorKind::Protocol | ErrorKind::Refused => {
-                core
-            }
+            ErrorKind::Transport
+            | ErrorKind::Server
+            | ErrorKind::Protocol
+            | ErrorKind::Refused
+            | ErrorKind::Store => core,
             // The row's own secret was refused: the server has not read the row again yet.
             ErrorKind::ClientRefused if self.code() == Some(&ErrorCode::InvalidClient) => {
                 Recovery::Retry {

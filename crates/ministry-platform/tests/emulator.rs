@@ -73,14 +73,20 @@ async fn a_changed_secret_works_after_two_minutes() {
         .unwrap();
 
     // Within two minutes our copy and the server's are the old one: it still works.
-    authentication.invalidate_token("demo-client").unwrap();
+    authentication
+        .invalidate_token("demo-client")
+        .await
+        .unwrap();
     authentication
         .authenticate_client("demo-client")
         .await
         .unwrap();
     // Our copy is read again before the server reads its own.
     clock.advance(Duration::from_secs(120));
-    authentication.invalidate_token("demo-client").unwrap();
+    authentication
+        .invalidate_token("demo-client")
+        .await
+        .unwrap();
     let error = authentication
         .authenticate_client("demo-client")
         .await

@@ -2,7 +2,9 @@
 
 use std::{fmt, sync::Arc};
 
-use oauth_core::{Client, Limits, RetryPolicy, Scopes, Transport, clock::Clock, random::Random};
+use oauth_core::{
+    Client, Limits, RetryPolicy, Scopes, Transport, clock::Clock, random::Random, store::TokenStore,
+};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{Authentication, User};
@@ -22,6 +24,7 @@ pub struct AuthenticationBuilder {
     transport: Option<Arc<dyn Transport>>,
     clock: Option<Arc<dyn Clock>>,
     random: Option<Arc<dyn Random>>,
+    store: Option<Arc<dyn TokenStore>>,
     limits: Limits,
     retry: RetryPolicy,
 }
@@ -54,6 +57,7 @@ impl AuthenticationBuilder {
             transport: None,
             clock: None,
             random: None,
+            store: None,
             limits: Limits::default(),
             retry: RetryPolicy::default(),
         }
@@ -168,6 +172,19 @@ impl AuthenticationBuilder {
         self
     }
 
+    /// Where tokens are kept beyond this process's memory. Without a store they end with it.
+    #[must_use]
+    pub fn store(self, store: impl TokenStore) -> Self {
+        self.shared_store(Arc::new(store))
+    }
+
+    /// As [`AuthenticationBuilder::store`], for a store that is shared.
+    #[must_use]
+    pub fn shared_store(mut self, store: Arc<dyn TokenStore>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
     /// What one exchange may take. Tables with many rows need a larger body.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
@@ -231,6 +248,7 @@ impl AuthenticationBuilder {
             self.lookup_user,
             scopes,
             self.retry.without_status(500),
+            self.store,
         ))
     }
 }

@@ -9,8 +9,8 @@ use std::{
 use async_trait::async_trait;
 use oauth_core::{
     AccessToken, Client, ClientAuthMethod, ErrorCode, Scopes, TokenManager, TokenSet, grant,
-    manager::{ManagedToken, RefreshPolicy, TokenSource, exchange},
-    store::{Subject, TokenRequest},
+    manager::{Events, ManagedToken, RefreshPolicy, TokenSource, exchange},
+    store::{Subject, TokenRequest, TokenStore},
 };
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
@@ -24,6 +24,9 @@ const MARGIN: Duration = Duration::from_secs(300);
 /// How long a token that could not be renewed, but still works, is handed out before the next try.
 const RETRY: Duration = Duration::from_secs(30);
 
+/// How many owners are read from a store at a time.
+const PAGE: usize = 100;
+
 /// The tokens of users and of API clients.
 ///
 /// They are kept apart because a client's token needs a user's: a manager whose sources wait for
@@ -36,6 +39,7 @@ pub(super) struct Tokens {
     by_id: Mutex<HashMap<ClientId, TokenManager>>,
     user: Subject,
     lookup: Option<Subject>,
+    store: Option<Arc<dyn TokenStore>>,
 }
 
 /// The password grant, for the default user and the one who looks client secrets up.
@@ -57,7 +61,13 @@ struct LookedUp {
 struct Nothing;
 
 impl Tokens {
-    pub(super) fn new(client: &Client, user: User, lookup: Option<User>, scopes: Scopes) -> Self {
+    pub(super) fn new(
+        client: &Client,
+        user: User,
+        lookup: Option<User>,
+        scopes: Scopes,
+        store: Option<Arc<dyn TokenStore>>,
+    ) -> Self {
         // All of the margin is mandatory: Ministry Platform's tokens die early rather than late.
         let policy = RefreshPolicy::default()
             .with_advisory(Duration::ZERO)
@@ -74,18 +84,21 @@ impl Tokens {
         let mut users = vec![(subject.clone(), user)];
         users.extend(lookup);
         let logins = Logins { users, scopes };
+        let manager = || {
+            let manager = TokenManager::builder(client.clone()).policy(policy.clone());
+            match &store {
+                Some(store) => manager.shared_store(Arc::clone(store)),
+                None => manager,
+            }
+        };
+        let users = manager().source(logins).build();
         Self {
-            users: TokenManager::builder(client.clone())
-                .source(logins)
-                .policy(policy.clone())
-                .build(),
-            clients: TokenManager::builder(client.clone())
-                .source(Nothing)
-                .policy(policy)
-                .build(),
+            clients: manager().source(Nothing).listeners_of(&users).build(),
+            users,
             by_id: Mutex::default(),
             user: subject,
             lookup: lookup_subject,
+            store,
         }
     }
 
@@ -94,28 +107,69 @@ impl Tokens {
         self.by_id.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn clear(&self) {
-        self.users.clear_all_memory();
-        self.clients.clear_all_memory();
-        self.by_id().clear();
+    pub(super) fn events(&self) -> Events {
+        self.users.events()
     }
 
-    /// Forgets the tokens of a client id; whether there were any, or any under way.
-    pub(super) fn forget(&self, id: &str, configured: bool) -> bool {
-        let client = ClientId::new(id).ok();
-        let of_client = client.and_then(|id| self.by_id().remove(&id));
-        let mut known = of_client.is_some_and(|tokens| tokens.clear_memory(&Subject::Client));
-        if configured {
-            for user in [&self.user].into_iter().chain(&self.lookup) {
-                known |= self.users.clear_memory(user);
+    pub(super) async fn clear(&self) -> Result<(), Error> {
+        self.users.clear_all_memory();
+        self.clients.clear_all_memory();
+        let clients = std::mem::take(&mut *self.by_id());
+        let Some(store) = &self.store else {
+            return Ok(());
+        };
+        for user in self.names() {
+            self.users.clear(user).await?;
+        }
+        for client in clients.values() {
+            client.clear(&Subject::Client).await?;
+        }
+        // Clients that only another process has asked for.
+        let ours = self.users.owner(&self.user);
+        let mut after = None;
+        loop {
+            let page = store.owners(after.as_ref(), PAGE).await;
+            let page = page.map_err(oauth_core::Error::store)?;
+            for owner in &page {
+                if owner.issuer() == ours.issuer() && *owner.subject() == Subject::Client {
+                    let removed = store.remove(owner).await;
+                    removed.map_err(oauth_core::Error::store)?;
+                }
+            }
+            match page.into_iter().last() {
+                Some(last) => after = Some(last),
+                None => return Ok(()),
             }
         }
-        known
+    }
+
+    /// Forgets the tokens of the users; whether there were any, or any under way.
+    async fn forget_users(&self) -> Result<bool, Error> {
+        let mut known = false;
+        for user in self.names() {
+            known |= self.forget(&self.users, user).await?;
+        }
+        Ok(known)
+    }
+
+    /// Forgets a subject's tokens; whether there were any, or any under way.
+    async fn forget(&self, tokens: &TokenManager, subject: &Subject) -> Result<bool, Error> {
+        if self.store.is_none() {
+            return Ok(tokens.clear_memory(subject));
+        }
+        let known = tokens.sessions(subject).await?;
+        tokens.clear(subject).await?;
+        Ok(!known.is_empty())
+    }
+
+    /// The users that log in here.
+    fn names(&self) -> impl Iterator<Item = &Subject> {
+        [&self.user].into_iter().chain(&self.lookup)
     }
 
     /// Forgets a token, whosever it is.
     pub(super) async fn delete(&self, token: &AccessToken) -> Result<(), Error> {
-        for user in [&self.user].into_iter().chain(&self.lookup) {
+        for user in self.names() {
             self.users.delete(user, token).await?;
         }
         let clients: Vec<_> = self.by_id().values().cloned().collect();
@@ -134,6 +188,28 @@ impl Authentication {
             .get(&subject, None)
             .await
             .map_err(|error| Error::of_tokens(&error))
+    }
+
+    /// Forgets the tokens of a client id; whether there were any, or any under way.
+    pub(crate) async fn forget(&self, client_id: &str) -> Result<bool, Error> {
+        let tokens = &self.0.tokens;
+        let mut known = false;
+        if let Ok(id) = ClientId::new(client_id) {
+            let in_memory = tokens.by_id().get(&id).cloned();
+            let of_client = match &tokens.store {
+                // Another process may have asked for it.
+                Some(_) => Some(self.tokens_of(&id)?),
+                None => in_memory,
+            };
+            if let Some(of_client) = of_client {
+                known = tokens.forget(&of_client, &Subject::Client).await?;
+                tokens.by_id().remove(&id);
+            }
+        }
+        if client_id == self.0.client.client_id() {
+            known |= tokens.forget_users().await?;
+        }
+        Ok(known)
     }
 
     /// Takes a token that the server has refused away from an identity, if it still is this one:

@@ -1,8 +1,17 @@
 //! What is kept, for how long, and who asks for it.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
-use ministry_platform::{Authentication, ErrorKind};
+use ministry_platform::{
+    Authentication, ErrorKind,
+    oauth_core::{
+        manager::Event,
+        store::{MemoryStore, Owner, Subject, TokenStore},
+    },
+};
 use serde_json::json as value;
 use tokio::task::JoinSet;
 
@@ -56,12 +65,17 @@ async fn to_invalidate_is_for_one_client_id_and_clear_for_all() {
     let church = Church::friendly().await;
     let authentication = church.authentication();
     assert_eq!(
-        authentication.invalidate_token("a").unwrap_err().kind(),
+        authentication
+            .invalidate_token("a")
+            .await
+            .unwrap_err()
+            .kind(),
         ErrorKind::NotCached
     );
     assert_eq!(
         authentication
             .invalidate_token("client")
+            .await
             .unwrap_err()
             .kind(),
         ErrorKind::NotCached
@@ -70,7 +84,7 @@ async fn to_invalidate_is_for_one_client_id_and_clear_for_all() {
     authentication.authenticate_client("b").await.unwrap();
     let before = church.seen().len();
 
-    authentication.invalidate_token("a").unwrap();
+    authentication.invalidate_token("a").await.unwrap();
     for id in ["a", "b", "a"] {
         authentication.authenticate_client(id).await.unwrap();
     }
@@ -81,13 +95,13 @@ async fn to_invalidate_is_for_one_client_id_and_clear_for_all() {
         "one request, for the one"
     );
 
-    authentication.invalidate_token("client").unwrap();
+    authentication.invalidate_token("client").await.unwrap();
     authentication.authenticate().await.unwrap();
     authentication.authenticate_client("b").await.unwrap();
     assert_eq!(church.order()[before + 1..], ["password"]);
-    assert!(authentication.invalidate_token("unknown").is_err());
+    assert!(authentication.invalidate_token("unknown").await.is_err());
 
-    authentication.clear();
+    authentication.clear().await.unwrap();
     authentication.authenticate_client("b").await.unwrap();
     assert_eq!(
         church.order()[before + 2..],
@@ -107,7 +121,7 @@ async fn two_churches_share_nothing_and_clones_everything() {
     a.clone().authenticate_client("c").await.unwrap();
     assert_eq!((one.seen().len(), other.seen().len()), (3, 0));
     b.authenticate_client("c").await.unwrap();
-    a.clear();
+    a.clear().await.unwrap();
     b.authenticate_client("c").await.unwrap();
     assert_eq!((one.seen().len(), other.seen().len()), (3, 3));
 }
@@ -280,15 +294,15 @@ async fn a_refresh_token_in_an_unusable_answer_is_kept() {
 
 #[tokio::test]
 async fn a_fetch_under_way_does_not_bring_back_what_was_invalidated() {
-    for forget in [
-        |a: &Authentication| a.invalidate_token("client").unwrap(),
-        Authentication::clear,
-    ] {
+    for all in [false, true] {
         let church = Church::friendly().await;
         let gate = Gate::closed();
         let authentication = church.builder().transport(gate.clone()).build().unwrap();
         let calls = waiting(&authentication, &gate, 1).await;
-        forget(&authentication);
+        match all {
+            true => authentication.clear().await.unwrap(),
+            false => authentication.invalidate_token("client").await.unwrap(),
+        }
         gate.open(2);
         assert_eq!(
             calls.join_all().await,
@@ -339,4 +353,72 @@ async fn a_failed_renewal_leaves_a_token_that_works() {
         "it has ended"
     );
     assert_eq!(current(&authentication).await, "t3");
+}
+
+/// Another process: the same church, the same store.
+#[tokio::test]
+async fn with_a_store_the_tokens_outlive_the_process_and_are_forgotten_there_too() {
+    let church = Church::friendly().await;
+    let store = MemoryStore::with_clock(Arc::new(church.clock.clone()));
+    let process = || church.builder().store(store.clone()).build().unwrap();
+    let first = process();
+    let mut events = first.events();
+    first.authenticate_client("a").await.unwrap();
+    assert_eq!(current(&first).await, "t0");
+    let all = [
+        "password",
+        "GET /tables/dp_API_Clients",
+        "client_credentials",
+    ];
+    assert_eq!(church.order(), all);
+    let granted = std::iter::from_fn(|| events.try_next());
+    let granted: Vec<_> = granted
+        .filter_map(|event| match event {
+            Event::Granted { owner, .. } => Some(owner.client_id().to_owned()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(granted, ["client", "a"], "those of users and of clients");
+
+    let second = process();
+    assert_eq!(current(&second).await, "t0");
+    second.authenticate_client("a").await.unwrap();
+    assert_eq!(church.seen().len(), 3, "read from the store");
+
+    // One that this process has not asked for.
+    let third = process();
+    third.invalidate_token("a").await.unwrap();
+    let error = third.invalidate_token("a").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotCached);
+    third.authenticate_client("a").await.unwrap();
+    assert_eq!(church.order()[3..], all[1..], "the user's is as it was");
+
+    let owners = store.owners(None, 10).await.unwrap();
+    let owner = owners.into_iter().find(|owner| owner.client_id() == "a");
+    let owner = owner.unwrap();
+    let somebody = Owner::new("https://id.example.com", "a", Subject::Client);
+    let other = store.load(&owner).await.unwrap().unwrap();
+    store
+        .save(&somebody, &other.record, None, None)
+        .await
+        .unwrap();
+    process().clear().await.unwrap();
+    assert_eq!(store.owners(None, 10).await.unwrap(), [somebody]);
+    let fifth = process();
+    fifth.authenticate_client("a").await.unwrap();
+    assert_eq!(church.order()[5..], all);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn processes_with_one_store_make_one_request() {
+    let church = Church::friendly().await;
+    let store = MemoryStore::with_clock(Arc::new(church.clock.clone()));
+    let mut calls = JoinSet::new();
+    for _ in 0..10 {
+        let process = church.builder().store(store.clone()).build().unwrap();
+        calls.spawn(async move { current(&process).await });
+    }
+    let granted = calls.join_all().await;
+    assert!(granted.iter().all(|token| token == "t0"), "{granted:?}");
+    assert_eq!(church.seen().len(), 1);
 }

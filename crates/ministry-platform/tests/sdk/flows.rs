@@ -120,15 +120,15 @@ async fn a_look_up_user_has_a_token_of_its_own() {
     assert!(seen[3].has("username=user"), "{seen:?}");
 
     // Both users log in through the configured client.
-    authentication.invalidate_token("client").unwrap();
+    authentication.invalidate_token("client").await.unwrap();
     authentication.authenticate_client("d").await.unwrap();
     assert!(
         church.seen()[4].has("username=reader"),
         "{:?}",
         church.seen()
     );
-    authentication.invalidate_token("client").unwrap();
-    assert!(authentication.invalidate_token("client").is_err());
+    authentication.invalidate_token("client").await.unwrap();
+    assert!(authentication.invalidate_token("client").await.is_err());
 }
 
 #[tokio::test]

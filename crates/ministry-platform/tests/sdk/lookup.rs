@@ -77,7 +77,7 @@ async fn only_exactly_one_row_will_do() {
             "{rows}"
         );
         assert!(
-            authentication.invalidate_token("wanted").is_err(),
+            authentication.invalidate_token("wanted").await.is_err(),
             "a failure leaves nothing behind"
         );
     }
@@ -323,11 +323,11 @@ async fn a_secret_is_kept_for_two_minutes_at_most() {
     let authentication = church.authentication();
     authentication.authenticate_client("c").await.unwrap();
     church.clock.advance(Duration::from_secs(119));
-    authentication.invalidate_token("c").unwrap();
+    authentication.invalidate_token("c").await.unwrap();
     authentication.authenticate_client("c").await.unwrap();
     assert_eq!(church.order()[3..], ["client_credentials"]);
     church.clock.advance(Duration::from_secs(1));
-    authentication.invalidate_token("c").unwrap();
+    authentication.invalidate_token("c").await.unwrap();
     authentication.authenticate_client("c").await.unwrap();
     assert_eq!(
         church.order()[4..],

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{
     RefreshPolicy, TokenManager,
+    event::Listeners,
     shared::Shared,
     source::{ClientCredentialsSource, TokenSource},
 };
@@ -21,6 +22,7 @@ pub struct TokenManagerBuilder {
 pub(super) struct Settings {
     pub(super) source: Arc<dyn TokenSource>,
     pub(super) store: Option<Arc<dyn TokenStore>>,
+    pub(super) listeners: Arc<Listeners>,
     pub(super) policy: RefreshPolicy,
     pub(super) background: bool,
     pub(super) capacity: usize,
@@ -37,6 +39,7 @@ impl TokenManagerBuilder {
             settings: Settings {
                 source: Arc::new(ClientCredentialsSource),
                 store: None,
+                listeners: Arc::default(),
                 policy: RefreshPolicy::default(),
                 background: false,
                 capacity: usize::MAX,
@@ -61,6 +64,13 @@ impl TokenManagerBuilder {
     /// As [`TokenManagerBuilder::store`], for a store that is shared.
     pub fn shared_store(mut self, store: Arc<dyn TokenStore>) -> Self {
         self.settings.store = Some(store);
+        self
+    }
+
+    /// Tells its events to those who listen to `manager`, and the other way round: for a service
+    /// whose tokens lie with several managers.
+    pub fn listeners_of(mut self, manager: &TokenManager) -> Self {
+        self.settings.listeners = Arc::clone(&manager.shared.listeners);
         self
     }
 

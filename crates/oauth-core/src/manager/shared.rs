@@ -65,7 +65,7 @@ pub(crate) struct Shared {
     pub(crate) records: tokio::sync::RwLock<()>,
     pub(crate) permits: Semaphore,
     pub(crate) unsaved: Unsaved,
-    pub(crate) listeners: Listeners,
+    pub(crate) listeners: Arc<Listeners>,
     pub(crate) introspections: Introspections,
     pub(crate) claims: ClaimsAsked,
     /// Tokens that an API refused although they were new.
@@ -100,7 +100,7 @@ impl Shared {
             permits: Semaphore::new(settings.policy.concurrency()),
             policy: settings.policy.clone(),
             unsaved: Unsaved::default(),
-            listeners: Listeners::default(),
+            listeners: Arc::clone(&settings.listeners),
             introspections: Introspections::default(),
             claims: ClaimsAsked::default(),
             refused: Expiring::default(),

@@ -163,6 +163,21 @@ async fn a_stream_that_is_not_read_misses_and_holds_nobody_up() {
     assert_eq!(drain(&mut events).len(), 1, "it goes on");
 }
 
+#[tokio::test]
+async fn two_managers_can_have_the_same_listeners() {
+    let server = Server::new();
+    let one = builder(&server).build();
+    let two = builder(&server).listeners_of(&one).build();
+    let mut streams = [one.events(), two.events()];
+    for tokens in [&one, &two] {
+        let token = login(&server, "access-0", "");
+        tokens.register(&user(), token).await.unwrap();
+    }
+    for events in &mut streams {
+        assert_eq!(drain(events).len(), 2);
+    }
+}
+
 /// What was printed.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);

@@ -41,7 +41,7 @@ async fn two_churches(cx: Context) -> Outcome {
         ROW,
         "client_credentials",
     ];
-    first.clear();
+    first.clear().await.map_err(failed)?;
     first
         .authenticate_client("demo-client")
         .await
@@ -60,7 +60,10 @@ async fn two_churches(cx: Context) -> Outcome {
         &recorded(&there.control().requests().await?),
         &steps[..3],
     )?;
-    second.invalidate_token("demo-client").map_err(failed)?;
+    second
+        .invalidate_token("demo-client")
+        .await
+        .map_err(failed)?;
     let kept = first
         .authenticate_client("demo-client")
         .await
@@ -88,7 +91,7 @@ async fn two_churches(cx: Context) -> Outcome {
         .authenticate_client("demo-client")
         .await
         .map_err(failed)?;
-    first.clear();
+    first.clear().await.map_err(failed)?;
     first.authenticate().await.map_err(failed)?;
     let more = cx.clock().sleeps();
     ensure!(
@@ -121,7 +124,7 @@ async fn invalidate_and_clear(cx: Context) -> Outcome {
     ];
     fetch(&church, "c", "c1").await?;
     fetch(&church, "d", "d1").await?;
-    church.invalidate_token("c").map_err(failed)?;
+    church.invalidate_token("c").await.map_err(failed)?;
     fetch(&church, "c", "c2").await?;
     fetch(&church, "d", "d1").await?;
     steps.push("client_credentials");
@@ -131,7 +134,7 @@ async fn invalidate_and_clear(cx: Context) -> Outcome {
         &steps,
     )?;
     // The default user's token is that of the configured client.
-    church.invalidate_token("demo").map_err(failed)?;
+    church.invalidate_token("demo").await.map_err(failed)?;
     let user = church.authenticate().await.map_err(failed)?;
     ensure!(
         text(&*user) == "u2",
@@ -147,19 +150,19 @@ async fn invalidate_and_clear(cx: Context) -> Outcome {
     )?;
     fails(
         "an unknown id",
-        church.invalidate_token("nobody"),
+        church.invalidate_token("nobody").await,
         ErrorKind::NotCached,
     )?;
     fails(
         "an impossible id",
-        church.invalidate_token("a\nb"),
+        church.invalidate_token("a\nb").await,
         ErrorKind::NotCached,
     )?;
-    church.clear();
+    church.clear().await.map_err(failed)?;
     for id in ["c", "d", "demo"] {
         fails(
             "invalidate after clear",
-            church.invalidate_token(id),
+            church.invalidate_token(id).await,
             ErrorKind::NotCached,
         )?;
     }
@@ -176,9 +179,9 @@ async fn invalidate_and_clear(cx: Context) -> Outcome {
         let fetch = tokio::spawn(async move { waiting.authenticate().await });
         gate.arrival().await?;
         if clear {
-            church.clear();
+            church.clear().await.map_err(failed)?;
         } else {
-            church.invalidate_token("demo").map_err(failed)?;
+            church.invalidate_token("demo").await.map_err(failed)?;
         }
         gate.pass();
         let late = fetch

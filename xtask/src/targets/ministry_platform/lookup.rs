@@ -242,7 +242,10 @@ async fn each_step_its_own(cx: Context) -> Outcome {
         .await
         .map_err(failed)?;
     church.authenticate().await.map_err(failed)?;
-    church.invalidate_token("demo-client").map_err(failed)?;
+    church
+        .invalidate_token("demo-client")
+        .await
+        .map_err(failed)?;
     church
         .authenticate_client("demo-client")
         .await
@@ -327,7 +330,11 @@ async fn each_step_its_own(cx: Context) -> Outcome {
             got == requests,
             "{sent}: expected {requests} requests, got {got}"
         );
-        fails(sent, church.invalidate_token("c"), ErrorKind::NotCached)?;
+        fails(
+            sent,
+            church.invalidate_token("c").await,
+            ErrorKind::NotCached,
+        )?;
     }
     // What failed is not kept; what went well before it is.
     let server = cx

@@ -30,7 +30,7 @@ async fn two_minutes_at_most(cx: Context) -> Outcome {
     for wait in [0, 119, 1] {
         cx.clock().advance(Duration::from_secs(wait));
         if wait > 0 {
-            church.invalidate_token("c").map_err(failed)?;
+            church.invalidate_token("c").await.map_err(failed)?;
         }
         church.authenticate_client("c").await.map_err(failed)?;
     }
@@ -124,7 +124,7 @@ async fn rotation(cx: Context) -> Outcome {
         .await
         .map_err(failed)?;
     let again = || async {
-        church.invalidate_token("demo-client").ok();
+        church.invalidate_token("demo-client").await.ok();
         church.authenticate_client("demo-client").await
     };
     control
