@@ -96,9 +96,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
         });
     }
 
-    let verdicts = reach::judge(&figures);
+    let whole = !arguments.quick && arguments.only.is_none();
+    let verdicts = reach::judge(&figures, whole);
     println!("{}", report::verdicts(&verdicts));
-    if arguments.quick || arguments.only.is_some() {
+    if !whole {
         println!("docs/performance.md is written by a whole run only");
     } else {
         let path = root.join("docs/performance.md");

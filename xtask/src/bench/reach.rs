@@ -141,12 +141,13 @@ impl Verdict<'_> {
     }
 }
 
-/// A verdict for each reach of a figure that was measured at all.
-pub(super) fn judge(figures: &[Figure]) -> Vec<Verdict<'_>> {
+/// A verdict for each reach. Where the run was not to be `whole`, for those of the figures that were
+/// measured at all; in a whole one, a figure that is missing is missed.
+pub(super) fn judge(figures: &[Figure], whole: bool) -> Vec<Verdict<'_>> {
     REACHES
         .iter()
         .chain(STORES)
-        .filter(|reach| figures.iter().any(|figure| figure.what == reach.figure))
+        .filter(|reach| whole || figures.iter().any(|figure| figure.what == reach.figure))
         .map(|reach| Verdict {
             what: reach.figure,
             limit: reach.limit,

@@ -154,7 +154,7 @@ mod tests {
             figure("oauth-core handle", 50.0),
             figure("peer", 150.0),
         ];
-        let page = page(&figures, &reach::judge(&figures));
+        let page = page(&figures, &reach::judge(&figures, false));
         for line in [
             "| cached header, 1 task | 50 ns | floor: by hand, 40 | 1.25 | at most 1.50 | reached |",
             "| cached header, 1 task | 50 ns | peer, 150 | 0.33 | at most 0.25 | **missed** |",
