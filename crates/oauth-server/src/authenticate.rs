@@ -1,5 +1,7 @@
 //! Who the client is (RFC 6749 §2.3), before anything else is answered.
 
+use std::{borrow::Cow, pin::pin};
+
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use http::{HeaderValue, Request, header::AUTHORIZATION};
@@ -44,11 +46,11 @@ impl AuthorizationServer {
         &self,
         request: &Request<Bytes>,
     ) -> Result<Client, OAuthError> {
-        self.guarded(async {
+        let endpoint = pin!(async {
             let parameters = self.posted(request)?;
             self.authenticate(request, &parameters).await
-        })
-        .await
+        });
+        self.guarded(endpoint).await
     }
 
     pub(crate) async fn authenticate(
@@ -58,7 +60,7 @@ impl AuthorizationServer {
     ) -> Result<Client, OAuthError> {
         only_one_way(request, parameters)?;
         if ASSERTION.iter().any(|name| parameters.get(name).is_some()) {
-            return self.authenticate_by_assertion(request, parameters).await;
+            return Box::pin(self.authenticate_by_assertion(request, parameters)).await;
         }
         let credentials = self.credentials(request, parameters)?;
         let Credentials { id, secret, method } = credentials;
@@ -153,7 +155,7 @@ fn basic(header: &HeaderValue, encoding: BasicEncoding) -> Option<Credentials> {
     let decoded = SecretString::from(String::from_utf8(decoded).ok()?);
     let (id, secret) = decoded.expose_secret().split_once(':')?;
     let decode = |half: &str| match encoding {
-        BasicEncoding::Form => form_decode(half),
+        BasicEncoding::Form => form_decode(half).map(Cow::into_owned),
         BasicEncoding::Raw => Some(half.to_owned()),
     };
     Some(Credentials {

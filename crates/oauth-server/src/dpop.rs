@@ -38,7 +38,12 @@ impl AuthorizationServer {
         request: &Request<Bytes>,
         client: &Client,
     ) -> Result<Option<String>, OAuthError> {
-        match self.dpop_at_endpoint(request, "/token", client).await? {
+        // The boxed future is large, and seldom wanted.
+        let proved = match request.headers().contains_key("dpop") {
+            true => Box::pin(self.dpop_at_endpoint(request, "/token", client)).await?,
+            false => None,
+        };
+        match proved {
             None if client.dpop_bound_access_tokens() => Err(refused("the DPoP proof is missing")),
             jkt => Ok(jkt),
         }

@@ -327,11 +327,13 @@ impl From<ContextError> for OAuthError {
 
 /// The headers of every answer that holds or could hold a credential (RFC 6749 §5.1).
 pub(crate) fn no_store() -> HeaderMap {
-    HeaderMap::from_iter([
-        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        (PRAGMA, HeaderValue::from_static("no-cache")),
-    ])
+    HeaderMap::from_iter(NO_STORE)
 }
+
+pub(crate) const NO_STORE: [(HeaderName, HeaderValue); 2] = [
+    (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (PRAGMA, HeaderValue::from_static("no-cache")),
+];
 
 /// An authorization request that is not granted (RFC 6749 §4.1.2.1).
 #[derive(Debug, Clone)]

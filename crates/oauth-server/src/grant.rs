@@ -93,13 +93,14 @@ impl TokenRequest<'_> {
             return Err(unsupported());
         }
         self.server.check_grant(self.client, grant)?;
+        // Boxed, so that the smallest of them does not take the room of the largest.
         match grant {
-            GrantType::AuthorizationCode => authorization_code::grant(self).await,
+            GrantType::AuthorizationCode => Box::pin(authorization_code::grant(self)).await,
             GrantType::ClientCredentials => client_credentials::grant(self).await,
-            GrantType::DeviceCode => device_code::grant(self).await,
+            GrantType::DeviceCode => Box::pin(device_code::grant(self)).await,
             GrantType::Implicit => Err(unsupported()),
-            GrantType::Password => password::grant(self).await,
-            GrantType::RefreshToken => refresh_token::grant(self).await,
+            GrantType::Password => Box::pin(password::grant(self)).await,
+            GrantType::RefreshToken => Box::pin(refresh_token::grant(self)).await,
         }
     }
 

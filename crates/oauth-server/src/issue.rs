@@ -1,12 +1,15 @@
 //! Issues tokens: the one place where they come to life.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, SystemTime},
+};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 
 use crate::{
     AccessTokenRecord, AuthorizationServer, Client, ContextError, ErrorCode, GrantId, GrantRecord,
-    GrantType, OAuthError, RefreshTokenRecord, Scope, ScopeRecord, TokenHash, TokenKind,
+    GrantType, OAuthError, Random, RefreshTokenRecord, Scope, ScopeRecord, TokenHash, TokenKind,
     TokenResponse, guard, parameters::Parameters,
 };
 
@@ -25,6 +28,32 @@ pub(crate) struct TokenWishes<'a> {
     pub(crate) jkt: Option<&'a str>,
     /// For the ID token.
     pub(crate) nonce: Option<&'a str>,
+}
+
+/// Names grants: what is random is drawn once, because each draw is a call of the operating system.
+/// No two servers draw the same, and nobody is shown such a name or asked for one.
+pub(crate) struct GrantIds {
+    server: [u8; 10],
+    grants: AtomicU64,
+}
+
+impl GrantIds {
+    pub(crate) fn new(random: &dyn Random) -> Result<Self, ContextError> {
+        let mut server = [0; 10];
+        random.fill(&mut server)?;
+        Ok(Self {
+            server,
+            grants: AtomicU64::new(0),
+        })
+    }
+
+    fn next(&self) -> GrantId {
+        let grant = self.grants.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+        let mut id = [0; 18];
+        id[..10].copy_from_slice(&self.server);
+        id[10..].copy_from_slice(&grant);
+        GrantId(BASE64_URL_SAFE_NO_PAD.encode(id).into())
+    }
 }
 
 impl AuthorizationServer {
@@ -64,16 +93,16 @@ impl AuthorizationServer {
         grant: GrantRecord,
         wishes: TokenWishes<'_>,
     ) -> Result<TokenResponse, OAuthError> {
-        let (access_token, access) =
-            self.new_access_token(client, grant_type, grant.clone(), &wishes)?;
-        let refresh = match client.gets_refresh_token(grant_type) {
-            true => {
+        let refreshed = client.gets_refresh_token(grant_type).then(|| grant.clone());
+        let (access_token, access) = self.new_access_token(client, grant_type, grant, &wishes)?;
+        let refresh = match refreshed {
+            Some(grant) => {
                 let lifetime = client.refresh_token_lifetime();
                 let lifetime = lifetime.unwrap_or(self.refresh_token_lifetime());
                 let end = later(access.issued_at, lifetime)?;
                 Some(self.new_refresh_token(client, grant, end, wishes.jkt)?)
             }
-            false => None,
+            None => None,
         };
         let (refresh_token, refresh) = refresh.unzip();
         let id_token = self.new_id_token(&access_token, &access, wishes.nonce)?;
@@ -90,10 +119,8 @@ impl AuthorizationServer {
         scope: Scope,
         audience: Vec<String>,
     ) -> Result<GrantRecord, ContextError> {
-        let mut id = [0; 16];
-        self.random().fill(&mut id)?;
         Ok(GrantRecord {
-            id: GrantId(BASE64_URL_SAFE_NO_PAD.encode(id)),
+            id: self.grant_ids().next(),
             client_id: client.id().to_owned(),
             subject: subject.map(str::to_owned),
             scope,

@@ -1,6 +1,6 @@
 //! The parameters of a request, read strictly (RFC 6749 §3.1, §3.2, appendix B).
 
-use std::collections::HashSet;
+use std::borrow::Cow;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode, header::CONTENT_TYPE};
@@ -15,7 +15,7 @@ const MAX_NAME: usize = 256;
 #[cfg_attr(test, derive(Debug))]
 pub(crate) struct Parameters {
     pairs: Vec<(String, String)>,
-    repeated: HashSet<String>,
+    repeated: Vec<String>,
 }
 
 impl Parameters {
@@ -27,28 +27,29 @@ impl Parameters {
             return Err(OAuthError::invalid_request("too many parameters"));
         }
         let mut parameters = Self::default();
-        let mut seen = HashSet::new();
         for pair in text.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             if name.len() > MAX_NAME {
                 return Err(malformed());
             }
-            let name = form_decode(name).ok_or_else(malformed)?;
-            let value = form_decode(value).ok_or_else(malformed)?;
+            let [name, value] = [name, value].map(form_decode);
+            let (name, value) = (name.ok_or_else(malformed)?, value.ok_or_else(malformed)?);
             // A scope is judged by its own grammar, which has an error code of its own.
             let control = |text: &str| text.bytes().any(|byte| byte.is_ascii_control());
             if control(&name) || (name != "scope" && control(&value)) {
                 return Err(malformed());
             }
-            let may_repeat = matches!(name.as_str(), "resource" | "audience");
-            if !seen.insert(name.clone()) && !may_repeat {
-                parameters.repeated.insert(name.clone());
+            let may_repeat = matches!(&*name, "resource" | "audience");
+            // There are few: to look through all of them is quicker than to hash each.
+            let seen = parameters.pairs.iter().any(|(known, _)| *known == name);
+            if seen && !may_repeat {
+                parameters.repeated.push(name.clone().into_owned());
             }
-            // RFC 6749 §3.2: without a value is as if omitted.
-            if !value.is_empty() {
-                parameters.pairs.push((name, value));
-            }
+            let pair = (name.into_owned(), value.into_owned());
+            parameters.pairs.push(pair);
         }
+        // RFC 6749 §3.2: without a value is as if omitted.
+        parameters.pairs.retain(|(_, value)| !value.is_empty());
         Ok(parameters)
     }
 
@@ -66,7 +67,7 @@ impl Parameters {
     pub(crate) fn from_pairs(pairs: Vec<(String, String)>) -> Self {
         Self {
             pairs,
-            repeated: HashSet::new(),
+            repeated: Vec::new(),
         }
     }
 
@@ -87,7 +88,7 @@ impl Parameters {
     }
 
     pub(crate) fn is_repeated(&self, name: &str) -> bool {
-        self.repeated.contains(name)
+        self.repeated.iter().any(|repeated| repeated == name)
     }
 
     pub(crate) fn refuse_repeated(&self) -> Result<(), OAuthError> {
@@ -127,7 +128,10 @@ impl AuthorizationServer {
 }
 
 /// Undoes the form encoding, and takes nothing that is not one.
-pub(crate) fn form_decode(text: &str) -> Option<String> {
+pub(crate) fn form_decode(text: &str) -> Option<Cow<'_, str>> {
+    if !text.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
+        return Some(text.into());
+    }
     let is_hex = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_hexdigit);
     let bytes = text.as_bytes();
     let whole = bytes.iter().enumerate().all(|(index, byte)| {
@@ -137,7 +141,8 @@ pub(crate) fn form_decode(text: &str) -> Option<String> {
         return None;
     }
     let text = text.replace('+', " ");
-    Some(percent_decode_str(&text).decode_utf8().ok()?.into_owned())
+    let decoded = percent_decode_str(&text).decode_utf8().ok()?;
+    Some(decoded.into_owned().into())
 }
 
 fn is_form(headers: &HeaderMap) -> bool {

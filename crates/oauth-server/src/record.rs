@@ -3,6 +3,7 @@
 
 use std::{
     fmt,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -61,7 +62,7 @@ impl TryFrom<String> for TokenHash {
 /// Names one grant: all tokens that came from the same consent carry the same one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct GrantId(pub(crate) String);
+pub struct GrantId(pub(crate) Arc<str>);
 
 impl GrantId {
     /// The text of it.

@@ -11,8 +11,8 @@ use std::{
 use crate::{
     AccessTokens, AuthorizationCodes, BasicEncoding, Clients, Clock, DeviceCodes, ErrorCode,
     FetchJwks, GrantType, JwtIds, OAuthError, PushedRequests, Random, ResourceOwners, Scopes,
-    SigningKeys, TokenFormat, client_keys::ClientKeys, dpop::Nonces, guard, secret::Verifier,
-    throttle::Throttle,
+    SigningKeys, TokenFormat, client_keys::ClientKeys, dpop::Nonces, guard, issue::GrantIds,
+    secret::Verifier, throttle::Throttle,
 };
 
 mod builder;
@@ -42,6 +42,7 @@ struct Settings {
     scopes: Option<Arc<dyn Scopes>>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    grant_ids: GrantIds,
     token_format: Arc<dyn TokenFormat>,
     grant_types: BTreeSet<GrantType>,
     resources: BTreeSet<String>,
@@ -89,7 +90,8 @@ impl AuthorizationServer {
         format!("{}{path}", self.issuer().trim_end_matches('/'))
     }
 
-    /// Runs an endpoint; a panic in a context becomes a 500 that says nothing.
+    /// Runs an endpoint; a panic in a context becomes a 500 that says nothing. Whoever pins it first
+    /// spares the moving of a large future.
     pub(crate) async fn guarded<T>(
         &self,
         endpoint: impl Future<Output = Result<T, OAuthError>> + Send,
@@ -182,6 +184,10 @@ impl AuthorizationServer {
 
     pub(crate) fn id_token_lifetime(&self) -> Duration {
         self.0.id_token_lifetime
+    }
+
+    pub(crate) fn grant_ids(&self) -> &GrantIds {
+        &self.0.grant_ids
     }
 
     pub(crate) fn random(&self) -> &dyn Random {

@@ -4,9 +4,9 @@ use std::{
     convert::Infallible,
     error::Error,
     fmt,
-    future::Future,
+    future::{Future, poll_fn},
     net::SocketAddr,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
 };
@@ -27,7 +27,7 @@ use crate::{
     OAuthError, PushedApplication, RevokeApplication, Source, TokenApplication,
     UserinfoApplication,
     application::{error_response, json_response},
-    error::no_store,
+    error::NO_STORE,
     guard,
 };
 
@@ -52,7 +52,7 @@ macro_rules! services {
                     let $app = Arc::clone(&application);
                     Box::pin(async move {
                         match server.$endpoint(&request).await {
-                            Ok($ok) => protect($success, no_store()),
+                            Ok($ok) => not_stored($success),
                             Err(error) => protect($app.$error(&error), error.headers()),
                         }
                     })
@@ -90,7 +90,7 @@ impl AuthorizationServer {
                 let page = match server.preauthorize(&request).await {
                     Ok(authorization) => {
                         let page = application.preauthorize_success(&request, &authorization);
-                        protect(page, no_store())
+                        not_stored(page)
                     }
                     Err(error) => {
                         protect(application.authorize_error(&error), error.error().headers())
@@ -173,14 +173,14 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let Self { server, run } = self.clone();
         Box::pin(async move {
-            let answer = guard::caught(async {
+            let answer = pin!(async {
                 match read(&server, request).await {
                     Ok(request) => run(server, request).await,
                     Err(error) => protect(error_response(&error), error.headers()),
                 }
             });
             // The application's own rendering may panic, too.
-            let answer = answer.await.unwrap_or_else(|| {
+            let answer = guard::caught(answer).await.unwrap_or_else(|| {
                 let error = OAuthError::internal();
                 protect(error_response(&error), error.headers())
             });
@@ -208,8 +208,12 @@ where
     if announced > server.max_body() {
         return Err(too_large());
     }
-    let body = Box::pin(Limited::new(body, server.max_body()).collect());
-    let body = match tokio::time::timeout(server.body_timeout(), body).await {
+    let mut body = pin!(Limited::new(body, server.max_body()).collect());
+    let read = match at_once(body.as_mut()).await {
+        Some(read) => Ok(read),
+        None => tokio::time::timeout(server.body_timeout(), body).await,
+    };
+    let body = match read {
         Ok(Ok(body)) => body.to_bytes(),
         Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(too_large()),
         Ok(Err(_)) => {
@@ -230,9 +234,33 @@ where
     Ok(Request::from_parts(parts, body))
 }
 
+/// What comes of the future without waiting: the body of a small request comes with its head, and is
+/// there at the second look. Only another one needs a timer.
+async fn at_once<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
+    let mut looked = false;
+    poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending if looked => Poll::Ready(None),
+        Poll::Pending => {
+            looked = true;
+            context.waker().wake_by_ref();
+            Poll::Pending
+        }
+    })
+    .await
+}
+
 /// Adds headers that an application cannot leave out.
 fn protect(mut response: Response<Bytes>, headers: HeaderMap) -> Response<Bytes> {
     response.headers_mut().extend(headers);
+    response
+}
+
+/// The same for what was granted.
+fn not_stored(mut response: Response<Bytes>) -> Response<Bytes> {
+    for (name, value) in NO_STORE {
+        response.headers_mut().insert(name, value);
+    }
     response
 }
 

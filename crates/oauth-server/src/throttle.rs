@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     net::{IpAddr, Ipv6Addr},
-    sync::Mutex,
+    sync::{Mutex, OnceLock},
     time::{Duration, SystemTime},
 };
 
@@ -24,7 +24,8 @@ const MAX_COUNTERS: usize = 10_000;
 /// people and clients may share an address.
 const NAMES: u32 = 10;
 
-type Key = (TokenHash, Source);
+/// Who is guessed at, by hash, or anybody; and from where.
+type Key = (Option<TokenHash>, Source);
 
 /// Who guesses, wherever from: no network has this address.
 const ANYWHERE: Source = Source(IpAddr::V6(Ipv6Addr::LOCALHOST));
@@ -42,24 +43,45 @@ impl Source {
     }
 }
 
-/// Who is being guessed, and from where. None: not to be counted.
-pub(crate) struct Attempt(Option<Key>);
+/// Who is being guessed, and from where.
+pub(crate) struct Attempt<'a> {
+    kind: &'static str,
+    name: &'a str,
+    /// None: not to be counted.
+    source: Option<Source>,
+    /// Of kind and name. As long as nobody fails, nobody asks for it.
+    hash: OnceLock<TokenHash>,
+}
 
-impl Attempt {
-    pub(crate) fn new(kind: &str, name: &str, source: Option<Source>) -> Self {
-        Self(source.map(|source| (TokenHash::of(&format!("{kind}\0{name}")), source.network())))
+impl<'a> Attempt<'a> {
+    pub(crate) fn new(kind: &'static str, name: &'a str, source: Option<Source>) -> Self {
+        Self {
+            kind,
+            name,
+            source: source.map(Source::network),
+            hash: OnceLock::new(),
+        }
     }
 
     /// By somebody who is known by `name`, whom nobody else can shut out by guessing.
-    pub(crate) fn by(kind: &str, name: &str) -> Self {
-        Self(Some((TokenHash::of(&format!("{kind}\0{name}")), ANYWHERE)))
+    pub(crate) fn by(kind: &'static str, name: &'a str) -> Self {
+        Self {
+            source: Some(ANYWHERE),
+            ..Self::new(kind, name, None)
+        }
+    }
+
+    fn key(&self) -> Option<Key> {
+        let hash = || TokenHash::of(&format!("{}\0{}", self.kind, self.name));
+        self.source
+            .map(|source| (Some(*self.hash.get_or_init(hash)), source))
     }
 
     /// The counters of the name and of the source, and how many times the limit each allows.
     fn keys(&self) -> impl Iterator<Item = (Key, u32)> {
-        let source = self.0.filter(|(_, source)| *source != ANYWHERE);
-        let source = source.map(|(_, source)| ((TokenHash::of("any name"), source), NAMES));
-        self.0.map(|key| (key, 1)).into_iter().chain(source)
+        let source = self.source.filter(|source| *source != ANYWHERE);
+        let source = source.map(|source| ((None, source), NAMES));
+        self.key().map(|key| (key, 1)).into_iter().chain(source)
     }
 }
 
@@ -81,8 +103,12 @@ impl Throttle {
     }
 
     /// How long to wait, if it was too often.
-    fn wait(&self, attempt: &Attempt, now: SystemTime) -> Option<Duration> {
+    fn wait(&self, attempt: &Attempt<'_>, now: impl FnOnce() -> SystemTime) -> Option<Duration> {
         let counters = lock(&self.counters);
+        if counters.is_empty() {
+            return None;
+        }
+        let now = now();
         let wait = |(key, times)| {
             let (count, since) = counters.get(&key)?;
             let end = *since + self.window;
@@ -92,7 +118,7 @@ impl Throttle {
         attempt.keys().filter_map(wait).max()
     }
 
-    fn failed(&self, attempt: &Attempt, now: SystemTime) {
+    fn failed(&self, attempt: &Attempt<'_>, now: SystemTime) {
         for (key, _) in attempt.keys() {
             self.count(key, now);
         }
@@ -118,9 +144,12 @@ impl Throttle {
 
     /// The counter of the source stays: with one secret of their own, somebody could go on
     /// guessing those of others.
-    fn succeeded(&self, attempt: &Attempt) {
-        if let Some(key) = &attempt.0 {
-            lock(&self.counters).remove(key);
+    fn succeeded(&self, attempt: &Attempt<'_>) {
+        let mut counters = lock(&self.counters);
+        if !counters.is_empty()
+            && let Some(key) = attempt.key()
+        {
+            counters.remove(&key);
         }
     }
 }
@@ -128,8 +157,8 @@ impl Throttle {
 /// The check is made before a secret is hashed and again after it: of many guesses at once, only
 /// as many as are allowed learn anything.
 impl AuthorizationServer {
-    pub(crate) fn check_throttle(&self, attempt: &Attempt) -> Result<(), OAuthError> {
-        let wait = self.throttle().wait(attempt, self.now());
+    pub(crate) fn check_throttle(&self, attempt: &Attempt<'_>) -> Result<(), OAuthError> {
+        let wait = self.throttle().wait(attempt, || self.now());
         wait.map_or(Ok(()), |wait| Err(OAuthError::too_many_attempts(wait)))
     }
 
@@ -141,15 +170,15 @@ impl AuthorizationServer {
 
     pub(crate) fn check_introspection(&self, client_id: &str) -> Result<(), OAuthError> {
         let attempt = Attempt::by("introspect", client_id);
-        let wait = self.introspection_throttle().wait(&attempt, self.now());
+        let wait = self.introspection_throttle().wait(&attempt, || self.now());
         wait.map_or(Ok(()), |wait| Err(OAuthError::too_many_attempts(wait)))
     }
 
-    pub(crate) fn attempt_failed(&self, attempt: &Attempt) {
+    pub(crate) fn attempt_failed(&self, attempt: &Attempt<'_>) {
         self.throttle().failed(attempt, self.now());
     }
 
-    pub(crate) fn attempt_succeeded(&self, attempt: &Attempt) {
+    pub(crate) fn attempt_succeeded(&self, attempt: &Attempt<'_>) {
         self.throttle().succeeded(attempt);
     }
 }
@@ -162,16 +191,18 @@ mod tests {
     fn counters_are_bounded_and_end() {
         let throttle = Throttle::new(2, Duration::from_secs(60));
         let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-        let from = |name: &str| Attempt::new("client", name, Some(Source([127, 0, 0, 1].into())));
+        fn from(name: &str) -> Attempt<'_> {
+            Attempt::new("client", name, Some(Source([127, 0, 0, 1].into())))
+        }
         throttle.failed(&from("a"), at(0));
-        assert_eq!(throttle.wait(&from("a"), at(0)), None);
+        assert_eq!(throttle.wait(&from("a"), || at(0)), None);
         throttle.failed(&from("a"), at(10));
         assert_eq!(
-            throttle.wait(&from("a"), at(20)),
+            throttle.wait(&from("a"), || at(20)),
             Some(Duration::from_secs(40))
         );
-        assert_eq!(throttle.wait(&from("b"), at(20)), None);
-        assert_eq!(throttle.wait(&from("a"), at(60)), None);
+        assert_eq!(throttle.wait(&from("b"), || at(20)), None);
+        assert_eq!(throttle.wait(&from("a"), || at(60)), None);
         for index in 0..MAX_COUNTERS + 10 {
             throttle.failed(&from(&index.to_string()), at(61));
         }
@@ -185,18 +216,22 @@ mod tests {
         let from =
             |address: &str| Attempt::new("client", "a", Some(Source(address.parse().unwrap())));
         throttle.failed(&from("2001:db8::1"), now);
-        assert!(throttle.wait(&from("2001:db8::ffff:2"), now).is_some());
-        assert!(throttle.wait(&from("2001:db8:0:1::1"), now).is_none());
+        assert!(throttle.wait(&from("2001:db8::ffff:2"), || now).is_some());
+        assert!(throttle.wait(&from("2001:db8:0:1::1"), || now).is_none());
         throttle.failed(&Attempt::by("client", "a"), now);
-        assert!(throttle.wait(&from("::1"), now).is_none(), "nobody's fault");
+        assert!(
+            throttle.wait(&from("::1"), || now).is_none(),
+            "nobody's fault"
+        );
     }
 
     #[test]
     fn a_source_that_tries_many_names_waits_for_all_of_them() {
         let throttle = Throttle::new(2, Duration::from_secs(60));
-        let from =
-            |name: &str, host| Attempt::new("client", name, Some(Source([127, 0, 0, host].into())));
-        let wait = |name, host| throttle.wait(&from(name, host), SystemTime::UNIX_EPOCH);
+        fn from(name: &str, host: u8) -> Attempt<'_> {
+            Attempt::new("client", name, Some(Source([127, 0, 0, host].into())))
+        }
+        let wait = |name, host| throttle.wait(&from(name, host), || SystemTime::UNIX_EPOCH);
         for index in 0..20 {
             assert_eq!(wait("new", 1), None, "{index}");
             throttle.failed(&from(&index.to_string(), 1), SystemTime::UNIX_EPOCH);

@@ -1,5 +1,7 @@
 //! The introspection endpoint (RFC 7662), and the same question asked inside the process.
 
+use std::pin::pin;
+
 use bytes::Bytes;
 use http::Request;
 
@@ -22,7 +24,7 @@ impl AuthorizationServer {
         &self,
         request: &Request<Bytes>,
     ) -> Result<IntrospectResponse, OAuthError> {
-        self.guarded(async {
+        let endpoint = pin!(async {
             let parameters = self.posted(request)?;
             let client = self.authenticate(request, &parameters).await?;
             if client.is_public() {
@@ -36,8 +38,8 @@ impl AuthorizationServer {
                 self.introspection_missed(client.id());
             }
             Ok(answer)
-        })
-        .await
+        });
+        self.guarded(endpoint).await
     }
 
     /// The record of a live access token: for resource servers in the same process. Whoever

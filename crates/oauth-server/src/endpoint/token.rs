@@ -1,5 +1,7 @@
 //! The token endpoint (RFC 6749 §3.2).
 
+use std::pin::pin;
+
 use bytes::Bytes;
 use http::Request;
 
@@ -13,7 +15,7 @@ impl AuthorizationServer {
     /// What RFC 6749 §5.2 and the RFC of the grant name; 503 when a context fails, 500 when one
     /// panics.
     pub async fn token(&self, request: &Request<Bytes>) -> Result<TokenResponse, OAuthError> {
-        self.guarded(async {
+        let endpoint = pin!(async {
             let parameters = self.posted(request)?;
             let client = self.authenticate(request, &parameters).await?;
             let request = TokenRequest {
@@ -24,7 +26,7 @@ impl AuthorizationServer {
                 jkt: self.dpop_at_token_endpoint(request, &client).await?,
             };
             request.grant().await
-        })
-        .await
+        });
+        self.guarded(endpoint).await
     }
 }

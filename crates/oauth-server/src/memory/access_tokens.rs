@@ -1,7 +1,8 @@
 //! Access and refresh tokens in memory.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, hash_map::Entry},
+    hash::{BuildHasherDefault, Hasher},
     sync::Mutex,
     time::SystemTime,
 };
@@ -16,11 +17,61 @@ use crate::{
 
 #[derive(Debug, Default)]
 struct Tokens {
-    access: Expiring<TokenHash, AccessTokenRecord>,
-    refresh: Expiring<TokenHash, RefreshTokenRecord>,
+    access: Expiring<TokenHash, AccessTokenRecord, AsItIs>,
+    refresh: Expiring<TokenHash, RefreshTokenRecord, AsItIs>,
     /// The tokens of each grant, of both kinds.
-    members: HashMap<GrantId, HashSet<TokenHash>>,
+    members: HashMap<GrantId, Members>,
     revoked: Expiring<GrantId, ()>,
+}
+
+/// A hash of what this server drew at random is as good as any that could be made of it: nobody can
+/// choose one that is stored.
+#[derive(Debug, Default)]
+struct FirstBytes(u64);
+
+type AsItIs = BuildHasherDefault<FirstBytes>;
+
+impl Hasher for FirstBytes {
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(first) = bytes.first_chunk() {
+            self.0 ^= u64::from_ne_bytes(*first);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// Most grants have one token, for which a set would be large.
+#[derive(Debug)]
+enum Members {
+    One(TokenHash),
+    Many(HashSet<TokenHash>),
+}
+
+impl Members {
+    fn insert(&mut self, hash: TokenHash) {
+        match self {
+            Self::One(one) => *self = Self::Many(HashSet::from([*one, hash])),
+            Self::Many(many) => drop(many.insert(hash)),
+        }
+    }
+
+    /// Whether none is left.
+    fn remove(&mut self, hash: &TokenHash) -> bool {
+        match self {
+            Self::One(one) => one == hash,
+            Self::Many(many) => many.remove(hash) && many.is_empty(),
+        }
+    }
+
+    fn into_set(self) -> HashSet<TokenHash> {
+        match self {
+            Self::One(one) => HashSet::from([one]),
+            Self::Many(many) => many,
+        }
+    }
 }
 
 /// Access and refresh tokens in memory.
@@ -47,9 +98,13 @@ impl Tokens {
         if self.revoked.get(&access.grant.id).is_some() {
             return;
         }
-        let members = self.members.entry(access.grant.id.clone()).or_default();
-        members.insert(access.hash);
-        members.extend(refresh.as_ref().map(|refresh| refresh.hash));
+        let hashes = [Some(access.hash), refresh.as_ref().map(|it| it.hash)];
+        for hash in hashes.into_iter().flatten() {
+            match self.members.entry(access.grant.id.clone()) {
+                Entry::Vacant(vacant) => drop(vacant.insert(Members::One(hash))),
+                Entry::Occupied(mut members) => members.get_mut().insert(hash),
+            }
+        }
         self.access.insert(access.hash, access.expires_at, access);
         if let Some(refresh) = refresh {
             self.refresh
@@ -58,11 +113,9 @@ impl Tokens {
     }
 
     fn forget(&mut self, grant: &GrantId, hash: &TokenHash) {
-        if let Some(members) = self.members.get_mut(grant) {
-            members.remove(hash);
-            if members.is_empty() {
-                self.members.remove(grant);
-            }
+        let members = self.members.get_mut(grant);
+        if members.is_some_and(|members| members.remove(hash)) {
+            self.members.remove(grant);
         }
     }
 
@@ -127,7 +180,8 @@ impl AccessTokens for MemoryAccessTokens {
     async fn revoke_grant(&self, grant: &GrantId, until: SystemTime) -> Result<(), ContextError> {
         let mut tokens = lock(&self.0);
         tokens.revoked.insert(grant.clone(), until, ());
-        for hash in tokens.members.remove(grant).unwrap_or_default() {
+        let members = tokens.members.remove(grant).map(Members::into_set);
+        for hash in members.unwrap_or_default() {
             tokens.access.remove(&hash);
             tokens.refresh.remove(&hash);
         }

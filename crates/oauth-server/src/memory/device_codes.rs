@@ -139,7 +139,7 @@ mod tests {
             hash: TokenHash::of(&format!("{client} {index}")),
             user_code_hash: TokenHash::of(&format!("user {client} {index}")),
             grant: GrantRecord {
-                id: GrantId(index.to_string()),
+                id: GrantId(index.to_string().into()),
                 client_id: client.into(),
                 subject: None,
                 scope: Scope::default(),

@@ -3,41 +3,43 @@
 use std::{
     borrow::Borrow,
     collections::{BTreeSet, HashMap},
-    hash::Hash,
+    hash::{BuildHasher, Hash, RandomState},
     time::SystemTime,
 };
 
+/// `S` hashes keys, as for a [`HashMap`].
 #[derive(Debug)]
-pub(crate) struct Expiring<K, V> {
-    entries: HashMap<K, (SystemTime, V)>,
+pub(crate) struct Expiring<K, V, S = RandomState> {
+    /// Boxed, so that a map that grows moves little.
+    entries: HashMap<K, Box<(SystemTime, V)>, S>,
     ends: BTreeSet<(SystemTime, K)>,
 }
 
-impl<K, V> Default for Expiring<K, V> {
+impl<K, V, S: Default> Default for Expiring<K, V, S> {
     fn default() -> Self {
         Self {
-            entries: HashMap::new(),
+            entries: HashMap::default(),
             ends: BTreeSet::new(),
         }
     }
 }
 
-impl<K: Clone + Eq + Hash + Ord, V> Expiring<K, V> {
+impl<K: Clone + Eq + Hash + Ord, V, S: BuildHasher> Expiring<K, V, S> {
     pub(crate) fn insert(&mut self, key: K, end: SystemTime, value: V) {
         self.remove(&key);
         self.ends.insert((end, key.clone()));
-        self.entries.insert(key, (end, value));
+        self.entries.insert(key, Box::new((end, value)));
     }
 
     pub(crate) fn get<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> Option<&V>
     where
         K: Borrow<Q>,
     {
-        self.entries.get(key).map(|(_, value)| value)
+        self.entries.get(key).map(|entry| &entry.1)
     }
 
     pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        self.entries.get_mut(key).map(|(_, value)| value)
+        self.entries.get_mut(key).map(|entry| &mut entry.1)
     }
 
     pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
@@ -45,13 +47,13 @@ impl<K: Clone + Eq + Hash + Ord, V> Expiring<K, V> {
     }
 
     pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
-        let (end, value) = self.entries.remove(key)?;
+        let (end, value) = *self.entries.remove(key)?;
         self.ends.remove(&(end, key.clone()));
         Some(value)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
-        self.entries.iter().map(|(key, (_, value))| (key, value))
+        self.entries.iter().map(|(key, entry)| (key, &entry.1))
     }
 
     /// Takes out at most `limit` entries that ended by `now`, the oldest first.
@@ -71,7 +73,7 @@ mod tests {
     #[test]
     fn purges_in_batches_and_only_what_ended() {
         let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-        let mut map = Expiring::default();
+        let mut map = Expiring::<_, _>::default();
         for key in 0..10_u64 {
             map.insert(key, at(key), key);
         }

@@ -87,12 +87,20 @@ impl Verifier {
         hashes: Vec<SecretHash>,
         cost: usize,
     ) -> Result<bool, ContextError> {
-        let secret = secret.clone();
         if hashes.iter().any(|hash| {
             matches!(hash, SecretHash::Sha256(_)) && hash.verify(secret.expose_secret())
         }) {
             return Ok(true);
         }
+        Box::pin(self.compare_slowly(secret.clone(), hashes, cost)).await
+    }
+
+    async fn compare_slowly(
+        &self,
+        secret: SecretString,
+        hashes: Vec<SecretHash>,
+        cost: usize,
+    ) -> Result<bool, ContextError> {
         let mut slow: Vec<_> = hashes
             .into_iter()
             .filter(|hash| matches!(hash, SecretHash::Argon2id(_)))

@@ -16,6 +16,7 @@ use crate::{
     },
     client_keys::ClientKeys,
     dpop::Nonces,
+    issue::GrantIds,
     memory::{
         MemoryAccessTokens, MemoryAuthorizationCodes, MemoryClients, MemoryDeviceCodes,
         MemoryJwtIds, MemoryPushedRequests, MemoryResourceOwners,
@@ -376,6 +377,7 @@ impl AuthorizationServerBuilder {
             signing_keys: self.signing_keys,
             scopes: self.scopes,
             clock: self.clock,
+            grant_ids: GrantIds::new(&*self.random)?,
             random: self.random,
             token_format: self.token_format,
             grant_types: self.grant_types,
