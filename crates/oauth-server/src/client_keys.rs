@@ -168,8 +168,8 @@ mod tests {
                 .secret_cost(SecretCost::LOW);
             let client = Client::builder("app").jwks_uri("https://app.example/keys");
             Self {
-                server: server.build().unwrap(),
-                client: client.build().unwrap(),
+                server: server.build().expect("a server"),
+                client: client.build().expect("a client"),
                 clock,
                 published,
             }

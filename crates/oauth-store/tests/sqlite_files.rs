@@ -111,7 +111,7 @@ async fn what_another_process_is_making_is_left_alone() {
 #[tokio::test]
 async fn a_closed_file_is_whole_by_itself_and_opens_again() {
     for readers in [0, 2] {
-        let (folder, path) = place();
+        let Place { folder, path } = place();
         let sqlite = Sqlite::builder(&path)
             .readers(readers)
             .open()

@@ -43,7 +43,7 @@ impl<K: Clone + Eq + Hash + Ord, V, S: BuildHasher> Expiring<K, V, S> {
     }
 
     pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
-        self.entries.values_mut().map(|(_, value)| value)
+        self.entries.values_mut().map(|entry| &mut entry.1)
     }
 
     pub(crate) fn remove(&mut self, key: &K) -> Option<V> {

@@ -84,7 +84,7 @@ impl AuthorizationCodes for SqlStore {
         let ids = rows.into_iter().filter_map(|row| row.into_iter().next());
         Ok(ids
             .filter_map(|id| match id {
-                Value::Text(id) => Some(GrantId(id)),
+                Value::Text(id) => Some(GrantId(id.into())),
                 _ => None,
             })
             .collect())
