@@ -38,13 +38,6 @@ impl Target for Generic {
         vec![Need::Server]
     }
 
-    fn expected_failures(&self) -> Vec<(&'static str, &'static str)> {
-        vec![(
-            "BCP-16",
-            "the server has the password grant for clients that are registered for it; no other may use it",
-        )]
-    }
-
     async fn start(&self) -> Result<Counterpart, String> {
         super::start(Emulator::rfc()).await
     }

@@ -31,6 +31,13 @@ impl Target for AuthorizationServer {
         vec![Need::Client]
     }
 
+    fn expected_failures(&self) -> Vec<(&'static str, &'static str)> {
+        vec![(
+            "BCP-16",
+            "the server has the password grant for clients that are registered for it; no other may use it",
+        )]
+    }
+
     async fn start(&self) -> Result<Counterpart, String> {
         let counterpart = super::start(Emulator::rfc()).await?;
         Ok(counterpart.with_server(Server::demo()))

@@ -10,7 +10,7 @@ use oauth_core::{
 };
 use serde_json::{Value, json};
 
-use super::setting::{Setting, ended, ends, gives, settle};
+use super::setting::{Setting, ended, ends, fails, gives, settle};
 use crate::{Case, Context, Need::Can, Outcome, Reply, cases, ensure};
 
 pub(super) const CASES: &[Case] = cases! {
@@ -125,15 +125,21 @@ async fn once_per_interval(cx: Context) -> Outcome {
         count == 3,
         "another token, expected a request of its own, got {count}"
     );
-    // A failure is no answer: the next one asks.
+    // A failure is no answer: it is told for a moment only, then the next one asks.
     at.clock.advance(interval);
     at.server.reply(Reply::new(503));
-    let failed = tokens.introspect(&token).await.is_err();
+    fails(tokens.introspect(&token).await, "the server is down")?;
+    fails(
+        tokens.introspect(&token).await,
+        "the server was down just now",
+    )?;
     at.server.reply(says(json!({"active": true})));
+    at.clock.advance(interval);
     let active = tokens.introspect(&token).await?.is_active();
+    let count = at.server.received().len();
     ensure!(
-        failed && active,
-        "met 503, then an answer, expected both to be told, got {failed} {active}"
+        active && count == 5,
+        "met 503, then an answer, expected one request for each, got {count} of 5"
     );
     Ok(())
 }
