@@ -23,6 +23,7 @@
 mod body;
 mod builder;
 mod failure;
+mod roots;
 mod schema;
 mod statements;
 

@@ -12,7 +12,7 @@ use tokio_postgres::{
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::{Postgres, failure, schema};
+use super::{Postgres, failure, roots, schema};
 use crate::tls;
 
 /// How a [`Postgres`] is connected.
@@ -102,7 +102,7 @@ impl PostgresBuilder {
                 config.ssl_mode(SslMode::Require);
                 tls::provider();
                 let client = rustls::ClientConfig::builder()
-                    .with_root_certificates(Arc::new(tls::roots(self.roots.as_deref())?))
+                    .with_root_certificates(Arc::new(roots::trusted(self.roots.as_deref())?))
                     .with_no_client_auth();
                 Manager::from_config(config, MakeRustlsConnect::new(client), recycling)
             }
