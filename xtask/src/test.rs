@@ -65,7 +65,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
 const KILLS: &str = "1000";
 
 fn tests(arguments: &Arguments) -> Result<(), String> {
-    let mut test = command(&["test", "--workspace", "--quiet"]);
+    let mut test = command(&["test", "--workspace", "--quiet", "--no-fail-fast"]);
     if arguments.thorough {
         println!("{KILLS} kills for each store (OAUTH_TEST_KILLS)");
         test.env("OAUTH_TEST_KILLS", KILLS);

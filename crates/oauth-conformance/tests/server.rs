@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use oauth_conformance::{Counterpart, Credentials, Need, Run, Server, Status, Target, matrix};
+use oauth_conformance::{
+    Counterpart, Credentials, Event, Need, Run, Server, Status, Target, matrix,
+};
 use oauth_core::{Endpoints, Error, GenericProvider, Provider};
 use oauth_emulators::Emulator;
 
@@ -30,6 +32,11 @@ impl Target for Rfc {
         vec![Need::Client]
     }
 
+    fn expected_failures(&self) -> Vec<(&'static str, &'static str)> {
+        let why = "the emulator has the password grant for clients that are registered for it";
+        vec![("BCP-16", why)]
+    }
+
     async fn start(&self) -> Result<Counterpart, String> {
         let emulator = Emulator::rfc()
             .start()
@@ -45,6 +52,9 @@ async fn the_rfc_emulator_passes() {
     let report = Run::new(vec![Arc::new(Rfc)]).start(|_| {}).await.unwrap();
     let events = &report.events;
     assert!(events.len() > 150, "{}", events.len());
-    let failed = events.iter().any(|event| event.status != Status::Passed);
-    assert!(!failed, "{}", matrix(&report));
+    let is_as_planned = |event: &Event| match event.id {
+        "BCP-16" => matches!(event.status, Status::Skipped(_)),
+        _ => event.status == Status::Passed,
+    };
+    assert!(events.iter().all(is_as_planned), "{}", matrix(&report));
 }

@@ -28,6 +28,7 @@ pub(super) struct Settings {
     pub(super) capacity: usize,
     pub(super) revoke_on_delete: bool,
     pub(super) require_expiry: bool,
+    pub(super) auto_introspect: bool,
     pub(super) min_introspect_interval: std::time::Duration,
     pub(super) min_userinfo_refresh_interval: std::time::Duration,
 }
@@ -45,6 +46,7 @@ impl TokenManagerBuilder {
                 capacity: usize::MAX,
                 revoke_on_delete: false,
                 require_expiry: false,
+                auto_introspect: false,
                 min_introspect_interval: std::time::Duration::from_secs(30),
                 min_userinfo_refresh_interval: std::time::Duration::from_secs(30),
             },
@@ -110,6 +112,26 @@ impl TokenManagerBuilder {
     /// says when it ends.
     pub fn require_expiry(mut self, on: bool) -> Self {
         self.settings.require_expiry = on;
+        self
+    }
+
+    /// Whether the server is asked (RFC 7662) when a token ends that came without a lifetime: one
+    /// that is [registered](TokenManager::register) before it is kept, one that is granted or
+    /// refreshed after it was handed out. Not set, such a token is used until an API refuses it.
+    ///
+    /// ```
+    /// # async fn register(client: oauth_core::Client, token: oauth_core::TokenSet)
+    /// # -> Result<(), oauth_core::Error> {
+    /// use oauth_core::{TokenManager, store::Subject};
+    ///
+    /// let tokens = TokenManager::builder(client).auto_introspect(true).build();
+    /// let kept = tokens.register(&Subject::user("demo"), token).await?;
+    /// println!("until {:?}", kept.expires_at());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn auto_introspect(mut self, on: bool) -> Self {
+        self.settings.auto_introspect = on;
         self
     }
 

@@ -131,12 +131,7 @@ impl TokenManager {
         refresh_token: Option<RefreshToken>,
     ) -> Result<super::ManagedToken, Error> {
         let said = self.introspect(&access_token).await?;
-        if !said.is_active() {
-            self.forget(subject, &access_token).await?;
-            return Err(Error::reauthorization_needed(
-                "the server says that this token is not active (RFC 7662 section 2.2); obtain a new one",
-            ));
-        }
+        self.active(subject, &access_token, &said).await?;
         let token = TokenSet::new(access_token, self.shared.clock.now())
             .with_expires_at(said.expires_at())
             .with_scopes(said.scopes().unwrap_or_default())
@@ -144,10 +139,67 @@ impl TokenManager {
         self.register(subject, token).await
     }
 
+    /// An error unless the server says that the token is active; then it is not kept, either.
+    async fn active(
+        &self,
+        subject: &Subject,
+        access_token: &AccessToken,
+        said: &Introspection,
+    ) -> Result<(), Error> {
+        if said.is_active() {
+            return Ok(());
+        }
+        self.forget(subject, access_token).await?;
+        Err(Error::reauthorization_needed(
+            "the server says that this token is not active (RFC 7662 section 2.2); obtain a new one",
+        ))
+    }
+
+    /// Whether the server is to be asked when a token ends.
+    fn needs_end(&self, token: &TokenSet) -> bool {
+        self.shared.settings.auto_introspect && token.expires_at().is_none()
+    }
+
+    /// A token from elsewhere with the end that the server gives it. A server that cannot be asked
+    /// is no reason to lose the token.
+    pub(super) async fn with_end(
+        &self,
+        subject: &Subject,
+        token: TokenSet,
+    ) -> Result<TokenSet, Error> {
+        if !self.needs_end(&token) {
+            return Ok(token);
+        }
+        let Ok(said) = self.introspect(token.access_token()).await else {
+            return Ok(token);
+        };
+        self.active(subject, token.access_token(), &said).await?;
+        Ok(token.with_expires_at(said.expires_at()))
+    }
+
+    /// Asks when a token ends that a flight has brought. One that is not active is not handed out
+    /// again by then.
+    pub(super) async fn note_end(&self, key: &Key, token: &TokenSet) {
+        if !self.needs_end(token) {
+            return;
+        }
+        let said = self.introspect(token.access_token()).await.ok();
+        if let Some(expires_at) = said.and_then(|said| said.expires_at()) {
+            let access_token = token.access_token().clone();
+            let update = Update::Ends {
+                access_token,
+                expires_at,
+            };
+            if let Err(error) = self.change(key, &update).await {
+                tracing::warn!(%error, "the end of a token is only in memory for now");
+            }
+        }
+    }
+
     /// What the server says of a token (RFC 7662), asked at most once per
     /// [`min_introspect_interval`](super::TokenManagerBuilder::min_introspect_interval), however
-    /// many callers come; a failure is told to all for as long as one to renew is. One in memory that is not active is not handed out again, as with
-    /// [`TokenManager::invalidate`].
+    /// many callers come; a failure is told to all for as long as one to renew is. One in memory
+    /// that is not active is not handed out again, as with [`TokenManager::invalidate`].
     ///
     /// # Errors
     /// As [`Client::introspect`](crate::Client::introspect).

@@ -79,7 +79,6 @@ impl Flight {
         let result = self.run().await;
         let result = result.map_err(|error| error.with_refresh_token(None));
         let shared = &self.shared;
-        #[cfg(feature = "openid")]
         let news = result.as_ref().ok().map(|kept| kept.issued().token);
         match &result {
             Ok(_) => shared.failures.forget(&self.key),
@@ -107,12 +106,13 @@ impl Flight {
         self.pilot.land(result);
         shared.tidy();
         // Nobody waits for what follows.
-        #[cfg(feature = "openid")]
         if let Some(token) = news {
             let manager = super::TokenManager {
                 shared: self.shared,
                 registration: self.registration,
             };
+            manager.note_end(&self.key.owner, &token).await;
+            #[cfg(feature = "openid")]
             manager.note_id_token(&self.key.owner, &token).await;
         }
     }

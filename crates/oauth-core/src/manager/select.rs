@@ -119,8 +119,11 @@ impl<'a> Selection<'a> {
     /// # Errors
     /// [`ErrorKind::Store`](crate::ErrorKind::Store) when it could not be stored: it is in memory,
     /// and written again until it is. A usage error when it has ended, or its end is unknown and
-    /// the manager requires one.
+    /// the manager requires one. One that needs re-authorization when the manager is to
+    /// [introspect](super::TokenManagerBuilder::auto_introspect) and the server says that the token
+    /// is not active.
     pub async fn register(&self, token: TokenSet) -> Result<ManagedToken, Error> {
+        let token = self.manager.with_end(&self.subject, token).await?;
         let request = match self.request.requested_scopes() {
             Some(_) => self.request.clone(),
             None => self

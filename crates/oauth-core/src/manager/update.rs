@@ -44,6 +44,11 @@ pub(crate) enum Update {
     },
     /// An access token is dead before its time.
     Invalidated { access_token: AccessToken },
+    /// The server has said when an access token ends that came without an end.
+    Ends {
+        access_token: AccessToken,
+        expires_at: SystemTime,
+    },
     /// An access token is not wanted any more, and what could renew it.
     Deleted { access_token: AccessToken },
     /// What `source` says of the user.
@@ -131,6 +136,16 @@ impl Update {
                     .token
                     .clone()
                     .with_expires_at(Some(SystemTime::UNIX_EPOCH));
+                Some(record)
+            }
+            Self::Ends {
+                access_token,
+                expires_at,
+            } => {
+                let have = record.tokens_mut().iter_mut().find(|have| {
+                    *have.token.access_token() == *access_token && have.token.expires_at().is_none()
+                })?;
+                have.token = have.token.clone().with_expires_at(Some(*expires_at));
                 Some(record)
             }
             Self::Deleted { access_token } => {

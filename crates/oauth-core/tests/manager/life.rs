@@ -1,9 +1,11 @@
 //! Introspection, deletion, clearing.
 
+use std::time::SystemTime;
+
 use oauth_core::{
-    AccessToken, ErrorKind, RetryPolicy, TokenManager,
+    AccessToken, ErrorKind, RetryPolicy, Token, TokenManager,
     manager::{Event, RefreshPolicy},
-    store::{StoreErrorKind, Subject},
+    store::{MemoryStore, StoreErrorKind, Subject, TokenStore},
 };
 
 use crate::{
@@ -136,6 +138,61 @@ async fn a_token_of_which_nothing_is_known_is_kept_as_the_server_describes_it() 
     let refused = tokens.register_introspected(&user(), token(), None).await;
     assert!(refused.unwrap_err().needs_reauthorization());
     assert!(tokens.is_empty(), "refused and removed");
+}
+
+#[tokio::test]
+async fn a_token_without_a_lifetime_is_introspected_if_the_manager_is_to() {
+    let server = Server::new();
+    introspected(&server, true, 600);
+    let unknown = || login(&server, "somebodys-token", "").with_expires_at(None);
+    let silent = builder(&server).build();
+    let kept = silent.register(&user(), unknown()).await.unwrap();
+    assert_eq!((kept.expires_at(), server.count()), (None, 0));
+
+    let tokens = builder(&server).auto_introspect(true).build();
+    let kept = tokens.register(&user(), unknown()).await.unwrap();
+    let end = SystemTime::UNIX_EPOCH + seconds(1_700_000_600);
+    assert_eq!(kept.expires_at(), Some(end));
+    // What says itself when it ends is not asked about.
+    let known = login(&server, "another", "");
+    tokens.register(&user(), known).await.unwrap();
+    assert_eq!(server.asked("/introspect"), 1);
+
+    // A server that cannot be asked costs no token, one that says no does.
+    server.clock.advance(seconds(30));
+    server.at("/introspect", 503, "");
+    let kept = tokens.register(&user(), unknown()).await.unwrap();
+    assert_eq!(kept.expires_at(), None);
+    server.clock.advance(seconds(30));
+    introspected(&server, false, 600);
+    let refused = tokens.register(&user(), unknown()).await.unwrap_err();
+    assert!(refused.needs_reauthorization());
+}
+
+#[tokio::test]
+async fn a_granted_token_without_a_lifetime_is_introspected_after_it_was_handed_out() {
+    let server = Server::new();
+    introspected(&server, true, 600);
+    let store = MemoryStore::new();
+    let tokens = builder(&server)
+        .auto_introspect(true)
+        .store(store.clone())
+        .build();
+    let endless = r#"{"access_token":"endless","token_type":"bearer"}"#;
+    server.script(Ok((200, endless.to_owned())));
+    let token = tokens.get(&Subject::Client, None).await.unwrap();
+    assert_eq!(token.expires_at(), None, "the caller did not wait");
+    server.until(2).await;
+    settle().await;
+    let end = SystemTime::UNIX_EPOCH + seconds(1_700_000_600);
+    let token = tokens.get(&Subject::Client, None).await.unwrap();
+    assert_eq!(token.expires_at(), Some(end));
+    let owner = store.owners(None, 2).await.unwrap().remove(0);
+    let stored = store.load(&owner).await.unwrap().unwrap();
+    assert_eq!(stored.record.tokens()[0].token.expires_at(), Some(end));
+    server.clock.advance(seconds(600));
+    let next = tokens.get(&Subject::Client, None).await.unwrap();
+    assert_ne!(next.expose_secret(), "endless");
 }
 
 /// What was revoked, in order.
