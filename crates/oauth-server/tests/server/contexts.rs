@@ -49,9 +49,17 @@ impl DeviceCodes for Panicking {
     }
 }
 
-impl Random for Panicking {
-    fn fill(&self, _: &mut [u8]) -> Result<(), ContextError> {
-        Err(ContextError::new("dry").with_source("no entropy"))
+/// Random until it is dry.
+#[derive(Debug, Default)]
+struct Drying(AtomicBool);
+
+impl Random for Drying {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), ContextError> {
+        if self.0.load(Ordering::SeqCst) {
+            return Err(ContextError::new("dry").with_source("no entropy"));
+        }
+        bytes.fill(7);
+        Ok(())
     }
 }
 
@@ -350,7 +358,9 @@ async fn a_panic_is_a_500_that_says_nothing() {
 
 #[tokio::test]
 async fn without_randomness_nothing_is_issued() {
-    let world = world_with(|builder| builder.random(Arc::new(Panicking)));
+    let random = Arc::new(Drying::default());
+    let world = world_with(|builder| builder.random(random.clone()));
+    random.0.store(true, Ordering::SeqCst);
     let refused = world.token(&[("grant_type", "client_credentials")]).await;
     assert_refused(refused, 503, TemporarilyUnavailable);
     assert_eq!(world.tokens.dump()["access_tokens"], serde_json::json!([]));
