@@ -41,7 +41,7 @@ use std::{
 use bytes::Bytes;
 use foldhash::fast::RandomState;
 use http::{HeaderMap, StatusCode, header::AUTHORIZATION};
-use url::{Origin, Url};
+use url::Url;
 
 use crate::{
     EndpointKind, EndpointUrl, Error, ErrorCode,
@@ -54,7 +54,7 @@ pub use tower::{AuthorizeLayer, AuthorizeService};
 #[derive(Clone)]
 pub struct Authorize {
     token: TokenHandle,
-    origins: Arc<[Origin]>,
+    origins: Arc<[Url]>,
     overwrite: bool,
     /// The token that was refused right after it was issued; 0 for none.
     refused: Arc<AtomicU64>,
@@ -71,8 +71,13 @@ impl Authorize {
         I: IntoIterator,
         I::Item: AsRef<str>,
     {
-        let origin = |text: I::Item| Ok(EndpointUrl::parse(text.as_ref())?.as_url().origin());
-        let origins: Arc<[Origin]> = origins
+        let origin = |text: I::Item| {
+            let mut url = EndpointUrl::parse(text.as_ref())?.as_url().clone();
+            url.set_path("");
+            url.set_query(None);
+            Ok(url)
+        };
+        let origins: Arc<[Url]> = origins
             .into_iter()
             .map(origin)
             .collect::<Result<_, Error>>()?;
@@ -107,11 +112,20 @@ impl Authorize {
         url: &Url,
         headers: &mut HeaderMap,
     ) -> Result<Option<ManagedToken>, Error> {
-        let own = headers.contains_key(AUTHORIZATION) && !self.overwrite;
-        if own || !self.origins.contains(&url.origin()) {
-            return Ok(None);
+        match self.is_for(url, headers) {
+            true => self.token.authorize(headers).await.map(Some),
+            false => Ok(None),
         }
-        self.token.authorize(headers).await.map(Some)
+    }
+
+    /// Whether a request gets the token. As `Url::origin` compares, which allocates.
+    fn is_for(&self, url: &Url, headers: &HeaderMap) -> bool {
+        let own = headers.contains_key(AUTHORIZATION) && !self.overwrite;
+        !own && self.origins.iter().any(|origin| {
+            origin.scheme() == url.scheme()
+                && origin.host() == url.host()
+                && origin.port_or_known_default() == url.port_or_known_default()
+        })
     }
 
     /// Attaches another token than `rejected`, if `answer` calls it dead; whether it did, so that

@@ -141,8 +141,8 @@ impl TokenHandle {
         Ok(ManagedToken(Arc::clone(&ready.kept)))
     }
 
-    /// Another token than `rejected`, which an API has called dead. When it is not the current one
-    /// any more, the current one; else one renewal for everybody who comes with it.
+    /// Another token than `rejected`, which an API has called dead (RFC 6750 §3.1). When it is not
+    /// the current one any more, the current one; else one renewal for everybody who comes with it.
     ///
     /// # Errors
     /// When there is no other.

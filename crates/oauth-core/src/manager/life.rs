@@ -231,8 +231,8 @@ impl TokenManager {
         Ok(answer)
     }
 
-    /// Says that an API has called this access token dead. It is not handed out again; the next
-    /// call renews it. Any other token of the subject stays.
+    /// Says that an API has called this access token dead (RFC 6750 §3.1, `invalid_token`). It is
+    /// not handed out again; the next call renews it. Any other token of the subject stays.
     ///
     /// # Errors
     /// When the store could not be told; this manager has forgotten the token.

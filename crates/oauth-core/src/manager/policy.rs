@@ -6,6 +6,9 @@ use super::timeline::{Moment, NEVER, nanos};
 
 /// When a token is renewed, how failures are remembered, and how much is done at once.
 ///
+/// Its end is that of `expires_in` (RFC 6749 §5.1). A token without one is renewed when an API
+/// refuses it, or when [introspection](super::TokenManagerBuilder::auto_introspect) says its end.
+///
 /// ```
 /// use std::time::Duration;
 /// use oauth_core::manager::RefreshPolicy;

@@ -52,6 +52,8 @@ enum Attempt {
     Done(Arc<Kept>),
     /// Somebody else was faster, or something died: look again.
     Again,
+    /// Its owner was cleared before anything was sent.
+    Cleared,
 }
 
 /// How often a flight looks again before it gives up.
@@ -76,7 +78,11 @@ impl Flight {
 
     pub(crate) async fn fly(self) {
         // A refresh token that came with a failure is stored by now. Listeners and waiters get none.
-        let result = self.run().await;
+        let Some(result) = self.run().await else {
+            // Whoever waits looks again: what there is now came after the clear, and an answer to
+            // it would be thrown away here.
+            return;
+        };
         let result = result.map_err(|error| error.with_refresh_token(None));
         let shared = &self.shared;
         let news = result.as_ref().ok().map(|kept| kept.issued().token);
@@ -117,28 +123,32 @@ impl Flight {
         }
     }
 
-    async fn run(&self) -> Landing {
+    /// `None` when it was cleared before it did anything.
+    async fn run(&self) -> Option<Landing> {
         // Another flight may have landed between the caller's look and this one's start.
         if let Some(kept) = self
             .shared
             .find(&self.key)
             .filter(|kept| self.will_do(kept))
         {
-            return Ok(kept);
+            return Some(Ok(kept));
         }
         for _ in 0..ATTEMPTS {
             let known = self.shared.known(&self.registration, &self.key.owner).await;
             let attempt = match self.turn(&self.plan(&known)) {
-                None => self.adopt().await,
-                Some(turn) => self.in_turn(&turn).await?,
+                None => Ok(self.adopt().await),
+                Some(turn) => self.in_turn(&turn).await,
             };
-            if let Attempt::Done(kept) = attempt {
-                return Ok(kept);
+            match attempt {
+                Ok(Attempt::Done(kept)) => return Some(Ok(kept)),
+                Ok(Attempt::Again) => {}
+                Ok(Attempt::Cleared) => return None,
+                Err(error) => return Some(Err(error)),
             }
         }
-        Err(Error::server(
+        Some(Err(Error::server(
             "the token kept changing while it was renewed; ask again",
-        ))
+        )))
     }
 
     /// Alone in this process and, with a store, among all that share it.
@@ -161,6 +171,9 @@ impl Flight {
     /// Looks again, now that nobody else acts, and does what is to be done.
     async fn act(&self, turn: &Turn, right: &mut Right<'_>) -> Result<Attempt, Error> {
         let known = self.shared.known(&self.registration, &self.key.owner).await;
+        if self.pilot.is_cleared() {
+            return Ok(Attempt::Cleared);
+        }
         let plan = self.plan(&known);
         match (self.turn(&plan), plan) {
             // What is to be done now is another's turn.

@@ -80,10 +80,11 @@ impl<'a> Selection<'a> {
             .map(ManagedToken)
     }
 
-    /// A new token, whatever is in memory. Joins a renewal that is under way.
+    /// A new token, whatever is in memory: refreshed (RFC 6749 §6), or asked for anew. Joins a
+    /// renewal that is under way.
     ///
     /// # Errors
-    /// When renewing failed. The token there was stays.
+    /// As [`TokenManager::get`]. The token there was stays.
     pub async fn renew(&self) -> Result<ManagedToken, Error> {
         self.manager
             .renew(&self.subject, self.request.clone(), None)

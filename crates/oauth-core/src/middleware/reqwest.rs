@@ -23,12 +23,13 @@ impl Middleware for Authorize {
         extensions: &mut Extensions,
         next: Next<'_>,
     ) -> Result<Response> {
-        let url = request.url().clone();
-        let token = self.attach(&url, request.headers_mut()).await;
-        let Some(token) = token.map_err(Error::middleware)? else {
+        if !self.is_for(request.url(), request.headers()) {
             return next.run(request, extensions).await;
-        };
+        }
+        // Without the token, which would be another's by then.
         let again = request.try_clone();
+        let token = self.token.authorize(request.headers_mut()).await;
+        let token = token.map_err(Error::middleware)?;
         let answer = next.clone().run(request, extensions).await?;
         let Some(mut again) = again.filter(|_| is_refusal(&answer)) else {
             return Ok(answer);

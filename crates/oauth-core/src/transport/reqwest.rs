@@ -104,17 +104,32 @@ impl Transport for ReqwestTransport {
         {
             return Err(TransportError::new(Kind::TooLarge));
         }
-        let mut body = BytesMut::new();
-        while let Some(chunk) = response.chunk().await.map_err(failure)? {
-            if body.len() + chunk.len() > limits.body {
-                return Err(TransportError::new(Kind::TooLarge));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        let mut answer = http::Response::new(body.freeze());
+        let body = read(&mut response, limits.body).await?;
+        let mut answer = http::Response::new(body);
         *answer.status_mut() = response.status();
         *answer.headers_mut() = std::mem::take(response.headers_mut());
         Ok(answer)
+    }
+}
+
+/// The body, at most `limit` bytes. Most come in one piece, which is taken as it is.
+async fn read(response: &mut reqwest::Response, limit: usize) -> Result<Bytes, TransportError> {
+    let mut first = Bytes::new();
+    let mut body = BytesMut::new();
+    while let Some(chunk) = response.chunk().await.map_err(failure)? {
+        if first.len() + body.len() + chunk.len() > limit {
+            return Err(TransportError::new(Kind::TooLarge));
+        }
+        if first.is_empty() && body.is_empty() {
+            first = chunk;
+        } else {
+            body.extend_from_slice(&std::mem::take(&mut first));
+            body.extend_from_slice(&chunk);
+        }
+    }
+    match body.is_empty() {
+        true => Ok(first),
+        false => Ok(body.freeze()),
     }
 }
 

@@ -225,6 +225,45 @@ async fn a_clear_is_not_undone_by_a_flight() {
 }
 
 #[tokio::test]
+async fn an_invalidation_is_not_undone_by_a_flight() {
+    for (stored, answers) in [(false, true), (false, false), (true, true), (true, false)] {
+        let server = Server::new();
+        let builder = TokenManager::builder(server.client());
+        let tokens = match stored {
+            true => builder.store(MemoryStore::new()).build(),
+            false => builder.build(),
+        };
+        let user = Subject::user("user");
+        tokens
+            .register(&user, user_token(&server, "refresh-0"))
+            .await
+            .unwrap();
+        let handle = tokens.source(&user, None);
+        let dead = handle.token().await.unwrap().access_token();
+        // It looks good still: the flight may end in its being kept.
+        server.hold();
+        if !answers {
+            server.script(Ok((503, String::new())));
+        }
+        let flight = {
+            let (tokens, user) = (tokens.clone(), user.clone());
+            tokio::spawn(async move { tokens.select(&user).renew().await })
+        };
+        server.until(1).await;
+        tokens.invalidate(&user, &dead).await.unwrap();
+        server.go();
+        assert_eq!(flight.await.unwrap().is_ok(), answers);
+        let mut given = vec![tokens.get(&user, None).await, handle.token().await];
+        given.push(tokens.select(&user).get().await);
+        for given in given {
+            let given = given.map(|token| token.expose_secret().to_owned());
+            assert_ne!(given.as_deref().ok(), Some("access-0"), "stored: {stored}");
+            assert_eq!(given.is_ok(), answers, "stored: {stored}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn two_managers_with_one_store_spend_a_refresh_token_once() {
     let server = Server::new();
     server.accept("refresh-0");

@@ -11,8 +11,8 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use oauth_core::{
-    Capabilities, Capability, Client, Endpoints, GenericProvider, Limits, RetryPolicy, Scopes,
-    Token, TokenManager, TokenSet, Transport, TransportError, TransportErrorKind,
+    AccessToken, Capabilities, Capability, Client, Endpoints, GenericProvider, Limits, RetryPolicy,
+    Scopes, Token, TokenManager, TokenSet, Transport, TransportError, TransportErrorKind,
     clock::{Clock, ManualClock},
     manager::ManagedToken,
     store::{MemoryStore, Subject, TokenStore},
@@ -25,12 +25,15 @@ const LIFETIME: u64 = 600;
 /// What can happen.
 #[derive(Debug, Clone)]
 enum Step {
-    /// So many callers at once, spread over both managers.
+    /// So many callers at once, spread over both managers, and what happens when they have begun.
     Get {
         user: usize,
         scopes: Option<&'static str>,
         callers: usize,
         cancelled: bool,
+        meanwhile: Option<Box<Self>>,
+        /// How far they have come by then.
+        begun: usize,
     },
     Advance(u64),
     Invalidate {
@@ -73,9 +76,21 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Fault::Refused),
         1 => Just(Fault::Lost),
     ];
+    // Not so long that a lease runs out: an answer would have to come after it.
+    let meanwhile = prop_oneof![
+        Just(Step::Advance(20)),
+        user().prop_map(|user| Step::Invalidate { user }),
+        user().prop_map(|user| Step::Clear { user }),
+        user().prop_map(|user| Step::Login { user }),
+        user().prop_map(|user| Step::Withdraw { user }),
+    ];
+    let meanwhile = proptest::option::of(meanwhile.prop_map(Box::new));
+    let callers = (1..6_usize, any::<bool>(), meanwhile, 0..12_usize);
     let step = prop_oneof![
-        6 => (user(), scopes, 1..6_usize, any::<bool>())
-            .prop_map(|(user, scopes, callers, cancelled)| Step::Get { user, scopes, callers, cancelled }),
+        6 => (user(), scopes, callers)
+            .prop_map(|(user, scopes, (callers, cancelled, meanwhile, begun))| {
+                Step::Get { user, scopes, callers, cancelled, meanwhile, begun }
+            }),
         4 => prop_oneof![Just(1), Just(30), Just(LIFETIME / 2), Just(LIFETIME - 10), Just(LIFETIME)]
             .prop_map(Step::Advance),
         1 => user().prop_map(|user| Step::Invalidate { user }),
@@ -100,6 +115,10 @@ struct State {
     issued: u64,
     /// Of each grant that lives, its one good refresh token.
     grants: HashMap<String, String>,
+    /// Of each user, the grant of the last login, unless it was cleared.
+    logins: HashMap<usize, String>,
+    /// Of each login, the newest refresh token that the client has, as far as it was told.
+    newest: HashMap<String, String>,
     /// Refresh tokens whose successor, or whose death, the client was told of.
     told: HashSet<String>,
     in_flight: HashSet<String>,
@@ -132,6 +151,8 @@ impl Server {
             state.issued += 1;
             let refresh = format!("refresh-{user}-{}", state.issued);
             state.grants.insert(refresh.clone(), refresh.clone());
+            state.logins.insert(user, refresh.clone());
+            state.newest.insert(refresh.clone(), refresh.clone());
             refresh
         });
         let now = self.clock.now();
@@ -141,12 +162,9 @@ impl Server {
 }
 
 fn user_token_at(now: std::time::SystemTime, refresh: &str) -> TokenSet {
-    TokenSet::new(
-        oauth_core::AccessToken::new(format!("login-{refresh}")).unwrap(),
-        now,
-    )
-    .with_scopes("read write".parse().unwrap())
-    .with_refresh_token(Some(oauth_core::RefreshToken::new(refresh).unwrap()))
+    TokenSet::new(AccessToken::new(format!("login-{refresh}")).unwrap(), now)
+        .with_scopes("read write".parse().unwrap())
+        .with_refresh_token(Some(oauth_core::RefreshToken::new(refresh).unwrap()))
 }
 
 impl State {
@@ -167,16 +185,18 @@ impl State {
                 return Err(TransportErrorKind::Interrupted);
             }
             self.told.insert(sent.to_owned());
+            self.newest.retain(|_, newest| newest != sent);
             return Ok((400, r#"{"error":"invalid_grant"}"#.to_owned()));
         };
         self.issued += 1;
         let (number, stem) = (self.issued, sent.rsplit_once('-').unwrap().0);
         let rotated = format!("{stem}-{number}");
-        self.grants.insert(grant, rotated.clone());
+        self.grants.insert(grant.clone(), rotated.clone());
         if fault == Fault::Lost {
             return Err(TransportErrorKind::Interrupted);
         }
         self.told.insert(sent.to_owned());
+        self.newest.insert(grant, rotated.clone());
         let answer = serde_json::json!({
             "access_token": format!("access-{number}"),
             "token_type": "bearer",
@@ -222,8 +242,12 @@ struct World {
     server: Server,
     store: MemoryStore,
     managers: [TokenManager; 2],
+    /// Of each user, the last access token that a caller was given.
+    seen: [Option<AccessToken>; USERS],
     wrong: Vec<String>,
 }
+
+type Call = tokio::task::JoinHandle<Option<(usize, ManagedToken, bool)>>;
 
 impl World {
     fn new() -> Self {
@@ -243,6 +267,7 @@ impl World {
             managers: [manager(), manager()],
             server,
             store,
+            seen: Default::default(),
             wrong: Vec::new(),
         }
     }
@@ -254,18 +279,25 @@ impl World {
                 scopes,
                 callers,
                 cancelled,
+                meanwhile,
+                begun,
             } => {
-                self.get(*user, *scopes, *callers, *cancelled).await;
+                let calls = self.call(*user, *scopes, *callers);
+                for _ in 0..*begun {
+                    tokio::task::yield_now().await;
+                }
+                if let Some(step) = meanwhile {
+                    Box::pin(self.step(step)).await;
+                }
+                self.answers(calls, *cancelled).await;
             }
             Step::Advance(seconds) => self.server.clock.advance(Duration::from_secs(*seconds)),
             Step::Invalidate { user } => {
                 let subject = subject(*user);
-                if let Ok(token) = self.managers[0].get(&subject, None).await {
-                    let dead = token.access_token();
+                if let Some(dead) = self.seen[*user].clone() {
                     self.managers[0].invalidate(&subject, &dead).await.unwrap();
-                    if let Ok(next) = self.managers[0].get(&subject, None).await
-                        && next.access_token() == dead
-                    {
+                    let next = self.managers[0].get(&subject, None).await;
+                    if next.is_ok_and(|next| next.access_token() == dead) {
                         self.wrong.push("an invalidated token came back".to_owned());
                     }
                 }
@@ -274,10 +306,12 @@ impl World {
                 let _ = self.managers[1].select(&subject(*user)).renew().await;
             }
             Step::Clear { user } => {
-                let (one, two) = (self.managers[0].clone(), subject(*user));
-                one.clear(&two).await.unwrap();
-                // The other process learns of it when it next reads.
-                self.managers[1].clear(&two).await.unwrap();
+                self.server.with(|state| state.logins.remove(user));
+                let subject = subject(*user);
+                for manager in &self.managers {
+                    // The other process learns of it when it next reads.
+                    manager.clear(&subject).await.unwrap();
+                }
             }
             Step::Login { user } => {
                 let token = self.server.login(*user);
@@ -295,31 +329,35 @@ impl World {
         }
     }
 
-    async fn get(&mut self, user: usize, scopes: Option<&str>, callers: usize, cancelled: bool) {
+    /// Each says what it was given, and whether that was over when it came.
+    fn call(&self, user: usize, scopes: Option<&str>, callers: usize) -> Vec<Call> {
         let scopes: Option<Scopes> = scopes.map(|text| text.parse().unwrap());
-        let calls: Vec<_> = (0..callers)
+        (0..callers)
             .map(|index| {
                 let (manager, scopes) = (self.managers[index % 2].clone(), scopes.clone());
-                tokio::spawn(async move { manager.get(&subject(user), scopes.as_ref()).await })
+                let clock = self.server.clock.clone();
+                tokio::spawn(async move {
+                    let token = manager.get(&subject(user), scopes.as_ref()).await.ok()?;
+                    let over = token.expires_at().is_some_and(|end| end <= clock.now());
+                    Some((user, token, over))
+                })
             })
-            .collect();
-        if cancelled && callers > 1 {
+            .collect()
+    }
+
+    async fn answers(&mut self, calls: Vec<Call>, cancelled: bool) {
+        if cancelled && calls.len() > 1 {
             tokio::task::yield_now().await;
             calls[0].abort();
         }
         for call in calls {
-            if let Ok(Ok(token)) = call.await {
-                self.check_alive(&token);
+            if let Ok(Some((user, token, over))) = call.await {
+                if over {
+                    let what = format!("handed out at or after its end: {token:?}");
+                    self.wrong.push(what);
+                }
+                self.seen[user] = Some(token.access_token());
             }
-        }
-    }
-
-    fn check_alive(&mut self, token: &ManagedToken) {
-        let now = self.server.clock.now();
-        if token.expires_at().is_some_and(|end| end <= now) {
-            self.wrong.push(format!(
-                "a token was handed out at or after its end: {token:?}"
-            ));
         }
     }
 
@@ -329,6 +367,20 @@ impl World {
         for user in 0..USERS {
             let owner = self.managers[0].owner(&subject(user));
             let stored = self.store.load(&owner).await.unwrap();
+            let newest = self.server.with(|state| {
+                let login = state.logins.get(&user)?;
+                state.newest.get(login).cloned()
+            });
+            let is_stored = |newest: &String| {
+                let mut tokens = stored.iter().flat_map(|stored| stored.record.tokens());
+                tokens.any(|issued| {
+                    let refresh = issued.token.refresh_token();
+                    refresh.is_some_and(|refresh| refresh.expose_secret() == newest)
+                })
+            };
+            if let Some(newest) = newest.filter(|newest| !is_stored(newest)) {
+                self.wrong.push(format!("{newest} is lost"));
+            }
             let tokens = stored.iter().flat_map(|stored| stored.record.tokens());
             for issued in tokens {
                 let Some(refresh) = issued.token.refresh_token() else {

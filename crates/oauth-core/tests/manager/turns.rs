@@ -192,3 +192,27 @@ async fn what_is_not_stored_yet_stays_in_memory_when_that_is_cleared() {
     assert_eq!(world.tokens.save_now().await, 0);
     assert_eq!(world.stored().await.unwrap(), "refresh-1");
 }
+
+/// What it would bring for the new login's refresh token would be thrown away with it.
+#[tokio::test]
+async fn a_flight_that_was_cleared_spends_nothing_of_the_next_login() {
+    let world = World::new().await;
+    world.server.hold();
+    let get = |asked: &str| {
+        let (tokens, asked) = (world.tokens.clone(), scopes(asked));
+        tokio::spawn(async move { tokens.get(&user(), Some(&asked)).await })
+    };
+    let first = get("read");
+    world.server.until(1).await;
+    // Waits for its turn.
+    let second = get("write");
+    settle().await;
+    world.tokens.clear(&user()).await.unwrap();
+    world.log_in("refresh-new").await;
+    world.server.go();
+    first.await.unwrap().unwrap();
+    second.await.unwrap().unwrap();
+    let sent = world.server.sent(1, "refresh_token");
+    assert_eq!(sent.as_deref(), Some("refresh-new"));
+    assert_eq!(world.stored().await.unwrap(), "refresh-2");
+}
