@@ -12,6 +12,7 @@ pub(crate) mod jwt_ids;
 pub(crate) mod pushed_requests;
 mod resource_owners;
 mod scopes;
+mod shards;
 
 pub use access_tokens::MemoryAccessTokens;
 pub use authorization_codes::MemoryAuthorizationCodes;

@@ -1,7 +1,7 @@
 //! Access and refresh tokens in memory.
 
 use std::{
-    collections::{HashMap, HashSet, hash_map::Entry},
+    collections::{HashSet, hash_map::Entry},
     hash::{BuildHasherDefault, Hasher},
     sync::Mutex,
     time::SystemTime,
@@ -9,7 +9,7 @@ use std::{
 
 use async_trait::async_trait;
 
-use super::expiring::Expiring;
+use super::{expiring::Expiring, shards::Shards};
 use crate::{
     AccessTokenRecord, AccessTokens, ContextError, GrantId, RefreshTokenRecord, Rotation,
     TokenHash, guard::lock,
@@ -20,7 +20,7 @@ struct Tokens {
     access: Expiring<TokenHash, AccessTokenRecord, AsItIs>,
     refresh: Expiring<TokenHash, RefreshTokenRecord, AsItIs>,
     /// The tokens of each grant, of both kinds.
-    members: HashMap<GrantId, Members>,
+    members: Shards<GrantId, Members>,
     revoked: Expiring<GrantId, ()>,
 }
 
@@ -384,6 +384,6 @@ mod tests {
             tokens.access.iter().count() + tokens.refresh.iter().count(),
             0
         );
-        assert!(tokens.members.is_empty());
+        assert_eq!(tokens.members.iter().count(), 0);
     }
 }

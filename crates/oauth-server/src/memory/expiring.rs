@@ -2,23 +2,25 @@
 
 use std::{
     borrow::Borrow,
-    collections::{BTreeSet, HashMap},
+    collections::BTreeSet,
     hash::{BuildHasher, Hash, RandomState},
     time::SystemTime,
 };
 
-/// `S` hashes keys, as for a [`HashMap`].
+use super::shards::Shards;
+
+/// `S` hashes keys, as for a map of the standard library.
 #[derive(Debug)]
 pub(crate) struct Expiring<K, V, S = RandomState> {
     /// Boxed, so that a map that grows moves little.
-    entries: HashMap<K, Box<(SystemTime, V)>, S>,
+    entries: Shards<K, Box<(SystemTime, V)>, S>,
     ends: BTreeSet<(SystemTime, K)>,
 }
 
-impl<K, V, S: Default> Default for Expiring<K, V, S> {
+impl<K, V, S: Clone + Default> Default for Expiring<K, V, S> {
     fn default() -> Self {
         Self {
-            entries: HashMap::default(),
+            entries: Shards::default(),
             ends: BTreeSet::new(),
         }
     }
