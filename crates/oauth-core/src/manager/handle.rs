@@ -109,11 +109,16 @@ impl TokenHandle {
     #[inline]
     #[must_use]
     pub fn try_header(&self) -> Option<HeaderValue> {
-        if self.shared.timeline.now() >= self.hot.look.load(Relaxed) {
-            return None;
+        match self.is_fresh() {
+            true => self.hot.current.load().as_ref()?.authorization.clone(),
+            false => None,
         }
-        let current = self.hot.current.load();
-        current.as_ref()?.authorization.clone()
+    }
+
+    /// Whether what is ready need not be looked at again.
+    #[inline]
+    fn is_fresh(&self) -> bool {
+        self.shared.timeline.now() < self.hot.look.load(Relaxed)
     }
 
     /// The current token.
@@ -165,8 +170,7 @@ impl TokenHandle {
     }
 
     async fn ready(&self) -> Result<Arc<Ready>, Error> {
-        let now = self.shared.timeline.now();
-        if now < self.hot.look.load(Relaxed)
+        if self.is_fresh()
             && let Some(ready) = self.hot.current.load_full()
         {
             return Ok(ready);
@@ -235,12 +239,15 @@ impl Future for Header<'_> {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        if self.slow.is_none()
-            && let Some(header) = self.handle.try_header()
-        {
-            return Poll::Ready(Ok(header));
-        }
         let handle = self.handle;
+        // Cloned into its place: each move of a header costs as much as the clone does.
+        if self.slow.is_none()
+            && handle.is_fresh()
+            && let Some(ready) = &*handle.hot.current.load()
+            && let Some(header) = &ready.authorization
+        {
+            return Poll::Ready(Ok(header.clone()));
+        }
         let slow = self
             .slow
             .get_or_insert_with(|| Box::pin(handle.slow_header()));
