@@ -9,6 +9,7 @@ mod machine;
 mod reach;
 mod report;
 mod start;
+mod why;
 
 use std::{
     io::{BufRead, BufReader},

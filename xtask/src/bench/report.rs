@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::{
     Figure, machine,
     reach::{Limit, Verdict},
+    why::why,
 };
 
 const HEAD: &str = "# Performance
@@ -29,9 +30,10 @@ their requests a second are wrk's: compare the time that their processes take fo
 /// The whole page.
 pub(super) fn page(figures: &[Figure], verdicts: &[Verdict<'_>]) -> String {
     let mut page = format!(
-        "{HEAD}\nMeasured on {}, release builds, loopback.\n\n{}{HOW_TO_READ}",
+        "{HEAD}\nMeasured on {}, release builds, loopback.\n\n{}{}{HOW_TO_READ}",
         machine::description(),
         self::verdicts(verdicts),
+        missed(verdicts),
     );
     let mut what = "";
     for figure in figures {
@@ -76,6 +78,26 @@ pub(super) fn verdicts(verdicts: &[Verdict<'_>]) -> String {
         );
     }
     table
+}
+
+/// Of what is missed, the reason.
+fn missed(verdicts: &[Verdict<'_>]) -> String {
+    let mut list = String::new();
+    for verdict in verdicts.iter().filter(|verdict| !verdict.reached()) {
+        let Some(compared) = &verdict.compared else {
+            continue;
+        };
+        let with = compared.with.map_or("", |(who, _)| who);
+        let why = why(verdict.what, with).unwrap_or("Not known: the rounds' spread may be all.");
+        line(
+            &mut list,
+            format_args!("\n**{}**, beside {with}: {why}", verdict.what),
+        );
+    }
+    match list.is_empty() {
+        true => list,
+        false => format!("\n## What is missed, and why\n{list}"),
+    }
 }
 
 /// All contestants of one figure, each with its share of the first one's.
@@ -158,6 +180,7 @@ mod tests {
         for line in [
             "| cached header, 1 task | 50 ns | floor: by hand, 40 | 1.25 | at most 1.50 | reached |",
             "| cached header, 1 task | 50 ns | peer, 150 | 0.33 | at most 0.25 | **missed** |",
+            "## What is missed, and why",
             "## Cached header, 1 task",
             "`cargo xtask bench --only cached`",
             "| peer | 150 | 15: 149 to 151 | 3.75 |",
