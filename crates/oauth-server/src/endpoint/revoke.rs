@@ -20,20 +20,22 @@ impl AuthorizationServer {
             let token = parameters.get("token");
             let token = token.ok_or_else(|| OAuthError::invalid_request("token is missing"))?;
             let hash = TokenHash::of(token);
+            // Both, whatever the first says: the time tells nobody whose a token is.
             let access = self.access_tokens().get(&hash).await?;
             let refresh = self.access_tokens().get_refresh(&hash).await?;
-            let owner = access.map(|record| record.grant.client_id);
-            let owner = owner.or(refresh.map(|record| record.grant.client_id));
-            match owner {
-                Some(owner) if owner != client.id() && client.is_public() => Ok(()),
-                Some(owner) if owner != client.id() => Err(OAuthError::new(
-                    ErrorCode::UnauthorizedClient,
-                    "the token was issued to another client",
-                )),
-                _ => {
-                    self.revoke_token(token).await?;
-                    Ok(())
-                }
+            let is_access = access.is_some();
+            let grant = access.map(|record| record.grant);
+            match grant.or(refresh.map(|record| record.grant)) {
+                None => Ok(()),
+                Some(grant) if grant.client_id != client.id() => match client.is_public() {
+                    true => Ok(()),
+                    false => Err(OAuthError::new(
+                        ErrorCode::UnauthorizedClient,
+                        "the token was issued to another client",
+                    )),
+                },
+                Some(_) if is_access => Ok(self.access_tokens().revoke(&hash).await?),
+                Some(grant) => Ok(self.revoke_grant(&grant.id).await?),
             }
         })
         .await

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::SystemTime,
 };
@@ -68,11 +68,14 @@ impl Random for Drying {
 struct Flaky {
     tokens: MemoryAccessTokens,
     down: AtomicBool,
+    /// How often somebody asked for anything.
+    asked: AtomicUsize,
     barrier: Option<Barrier>,
 }
 
 impl Flaky {
     fn up(&self) -> Result<(), ContextError> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
         match self.down.load(Ordering::SeqCst) {
             true => Err(ContextError::new("the store is down")),
             false => Ok(()),
@@ -263,6 +266,26 @@ async fn a_store_that_is_down_judges_nothing() {
         .refresh(refresh)
         .await
         .expect("the refresh token is as it was");
+}
+
+#[tokio::test]
+async fn a_token_of_another_client_costs_what_an_unknown_one_does() {
+    let store = Arc::new(Flaky::default());
+    let world = world_with(|builder| builder.access_tokens(store.clone()));
+    let token = world.login().await;
+    for (what, token) in [
+        ("unknown", "unknown"),
+        ("an access token", token.access_token()),
+        ("a refresh token", token.refresh_token().unwrap()),
+    ] {
+        store.asked.store(0, Ordering::SeqCst);
+        let public = crate::support::form(&[("client_id", "public"), ("token", token)]);
+        world.server.revoke(&public).await.unwrap();
+        let request = as_client("other", &[("token", token)]);
+        let refused = world.server.revoke(&request).await.is_err();
+        assert_eq!(refused, what != "unknown");
+        assert_eq!(store.asked.load(Ordering::SeqCst), 4, "{what}");
+    }
 }
 
 #[tokio::test]
