@@ -16,6 +16,7 @@ mod guard;
 mod http_jwks;
 mod issue;
 mod jose;
+mod mac;
 pub mod memory;
 mod metadata;
 #[cfg(feature = "pages")]

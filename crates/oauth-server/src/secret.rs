@@ -1,4 +1,4 @@
-//! Secrets at rest: argon2id for what people chose, SHA-256 for what was generated.
+//! Secrets at rest: argon2id for what people chose, a fast keyed hash for what was generated.
 
 use std::{fmt, str::FromStr, sync::Arc};
 
@@ -20,6 +20,9 @@ pub(crate) const MAX_SECRET: usize = 512;
 
 /// How many chosen secrets a client may have, and how many hashes each attempt costs.
 pub(crate) const CHOSEN_SECRETS: usize = 2;
+
+/// What the text of a generated secret's hash begins with.
+const HMAC: &str = "hmac-sha256:";
 
 /// What hashing a chosen secret costs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,7 +105,7 @@ pub enum SecretHash {
     /// A chosen secret, as a PHC string.
     Argon2id(Arc<str>),
     /// A generated secret.
-    Sha256(SecretDigest),
+    HmacSha256(SecretDigest),
 }
 
 impl SecretHash {
@@ -124,8 +127,12 @@ impl SecretHash {
     }
 
     /// Hashes a generated secret.
-    pub fn generated(secret: &GeneratedSecret) -> Self {
-        Self::Sha256(SecretDigest::of(secret.expose()))
+    ///
+    /// # Errors
+    ///
+    /// When there is no randomness for the key.
+    pub fn generated(secret: &GeneratedSecret) -> Result<Self, BuildError> {
+        SecretDigest::of(secret.expose()).map(Self::HmacSha256)
     }
 
     fn verify(&self, secret: &str) -> bool {
@@ -136,7 +143,7 @@ impl SecretHash {
                     .verify_password(secret.as_bytes(), &hash)
                     .is_ok()
             }),
-            Self::Sha256(digest) => digest.fits(secret),
+            Self::HmacSha256(digest) => digest.fits(secret),
         }
     }
 }
@@ -145,7 +152,7 @@ impl fmt::Display for SecretHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Argon2id(hash) => f.write_str(hash),
-            Self::Sha256(digest) => write!(f, "sha256:{digest}"),
+            Self::HmacSha256(digest) => write!(f, "{HMAC}{digest}"),
         }
     }
 }
@@ -155,9 +162,9 @@ impl FromStr for SecretHash {
     type Err = BuildError;
 
     fn from_str(text: &str) -> Result<Self, BuildError> {
-        if let Some(digest) = text.strip_prefix("sha256:") {
+        if let Some(digest) = text.strip_prefix(HMAC) {
             let digest = SecretDigest::read(digest);
-            return digest.map(Self::Sha256).ok_or(BuildError::SecretHash);
+            return digest.map(Self::HmacSha256).ok_or(BuildError::SecretHash);
         }
         let valid = PasswordHash::new(text).is_ok_and(|hash| {
             hash.algorithm.as_str() == "argon2id"
@@ -204,7 +211,10 @@ mod tests {
         let chosen = SecretHash::chosen("chosen secret", SecretCost::LOW).unwrap();
         for (secret, hash) in [
             ("chosen secret", chosen),
-            (generated.expose(), SecretHash::generated(&generated)),
+            (
+                generated.expose(),
+                SecretHash::generated(&generated).unwrap(),
+            ),
         ] {
             let read: SecretHash = hash.to_string().parse().unwrap();
             assert_eq!(read.to_string(), hash.to_string());
@@ -220,8 +230,9 @@ mod tests {
         for bad in [
             "",
             "chosen secret",
-            "sha256:",
-            "sha256:AAAA",
+            "hmac-sha256:",
+            "hmac-sha256:AAAA:AAAA",
+            "hmac-sha256:AAAA",
             without_output,
             &hash.replace("argon2id", "argon2i"),
             &hash.replace("v=19", "v=16"),

@@ -77,8 +77,8 @@ async fn unknown_client(cx: Context) -> Outcome {
 
 /// Shown here: every near miss, of any length and with its difference at any place, is answered as
 /// a plainly wrong secret is. The answers would be the same behind a `==`; that there is none is
-/// shown in oauth-server, where `SecretDigest` has nothing but `ConstantTimeEq` (a doc test that
-/// must not compile) and always 32 bytes.
+/// shown in oauth-server, where `SecretDigest` has nothing but `fits` (a doc test that must not
+/// compile), which compares MACs of always 32 bytes in constant time.
 async fn almost_the_secret(cx: Context) -> Outcome {
     let tested = Tested::start(&cx).await?;
     let client = &tested.set().confidential;
@@ -150,7 +150,7 @@ async fn secrets_at_rest(cx: Context) -> Outcome {
         // 256 random bits take 43 characters: whatever is shorter was chosen by somebody.
         let (kind, prefix) = match client.secret.len() {
             ..43 => ("a chosen secret", "$argon2id$"),
-            _ => ("a generated secret", "sha256:"),
+            _ => ("a generated secret", "hmac-sha256:"),
         };
         let hashed = |secret: &Value| secret.as_str().is_some_and(|it| it.starts_with(prefix));
         let right = !secrets.is_empty() && secrets.iter().all(hashed);

@@ -30,6 +30,7 @@ const MAX_CHOSEN: usize = crate::secret::CHOSEN_SECRETS;
 
 enum Secret {
     Chosen { secret: SecretString, weak: bool },
+    Generated(GeneratedSecret),
     Hashed(SecretHash),
 }
 
@@ -109,8 +110,9 @@ impl ClientBuilder {
     }
 
     /// Adds a generated secret.
-    pub fn generated_secret(self, secret: &GeneratedSecret) -> Self {
-        self.secret_hash(SecretHash::generated(secret), None)
+    pub fn generated_secret(mut self, secret: &GeneratedSecret) -> Self {
+        self.secrets.push((Secret::Generated(secret.clone()), None));
+        self
     }
 
     /// Adds a secret that was hashed before and stored as text, until `until` if there is an end.
@@ -406,6 +408,7 @@ impl ClientBuilder {
         for (secret, until) in secrets {
             let hash = match secret {
                 Secret::Hashed(hash) => hash,
+                Secret::Generated(secret) => SecretHash::generated(&secret)?,
                 Secret::Chosen { secret, weak } => {
                     let secret = secret.expose_secret();
                     if !weak && secret.len() < MIN_SECRET {

@@ -88,7 +88,7 @@ impl Verifier {
         cost: usize,
     ) -> Result<bool, ContextError> {
         if hashes.iter().any(|hash| {
-            matches!(hash, SecretHash::Sha256(_)) && hash.verify(secret.expose_secret())
+            matches!(hash, SecretHash::HmacSha256(_)) && hash.verify(secret.expose_secret())
         }) {
             return Ok(true);
         }
@@ -154,7 +154,7 @@ mod tests {
         let generated = GeneratedSecret::generate().unwrap();
         let hashes = vec![
             SecretHash::chosen("chosen secret", SecretCost::LOW).unwrap(),
-            SecretHash::generated(&generated),
+            SecretHash::generated(&generated).unwrap(),
         ];
         for (secret, fits) in [
             ("chosen secret", true),
@@ -173,7 +173,7 @@ mod tests {
     async fn every_attempt_costs_two_hashes() {
         let verifier = Verifier::new(SecretCost::LOW).unwrap();
         let chosen = SecretHash::chosen("chosen secret", SecretCost::LOW).unwrap();
-        let generated = SecretHash::generated(&GeneratedSecret::generate().unwrap());
+        let generated = SecretHash::generated(&GeneratedSecret::generate().unwrap()).unwrap();
         for (name, hashes) in [
             ("nothing to compare with", vec![]),
             ("a chosen secret", vec![chosen.clone()]),

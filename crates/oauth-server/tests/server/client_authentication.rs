@@ -296,7 +296,8 @@ async fn a_client_from_stored_hashes() {
     let world = world();
     let generated = GeneratedSecret::generate().unwrap();
     let chosen = SecretHash::chosen(SECRET, SecretCost::LOW).unwrap();
-    let stored = [chosen, SecretHash::generated(&generated)].map(|hash| hash.to_string());
+    let hashed = SecretHash::generated(&generated).unwrap();
+    let stored = [chosen, hashed].map(|hash| hash.to_string());
     let until = world.clock.now() + Duration::from_secs(10);
     let client = Client::builder("stored")
         .secret_hash(stored[0].parse().unwrap(), Some(until))
