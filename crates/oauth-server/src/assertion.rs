@@ -7,7 +7,7 @@ use http::Request;
 use serde_json::{Map, Value};
 
 use crate::{
-    AuthorizationServer, Client, ClientAuthenticationMethod, ContextError, Jwks, OAuthError,
+    AuthorizationServer, Client, ClientAuthenticationMethod, Jwks, OAuthError,
     Source, TokenHash, client::MAX_CLIENT_ID, issue::later, jose::Jws, parameters::Parameters,
     throttle::Attempt,
 };
@@ -43,7 +43,7 @@ impl AuthorizationServer {
         self.check_throttle(&attempt)?;
         let client = self.client(&id).await?;
         let keys = match &client {
-            Some(client) => self.keys_for(client, &jws).await?,
+            Some(client) => self.keys_for(client, &jws).await,
             None => None,
         };
         let claims = client.as_ref();
@@ -65,11 +65,11 @@ impl AuthorizationServer {
         }
     }
 
-    async fn keys_for(&self, client: &Client, jws: &Jws<'_>) -> Result<Option<Jwks>, ContextError> {
+    async fn keys_for(&self, client: &Client, jws: &Jws<'_>) -> Option<Jwks> {
         let signed = jws.header_text("alg").is_some_and(|alg| alg != "HS256");
         match signed && client.allows_method(ClientAuthenticationMethod::PrivateKeyJwt) {
             true => self.keys_of(client, jws.header_text("kid")).await,
-            false => Ok(None),
+            false => None,
         }
     }
 

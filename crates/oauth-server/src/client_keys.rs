@@ -43,7 +43,15 @@ pub trait FetchJwks: fmt::Debug + Send + Sync {
 
 /// What is known of the keys behind each address.
 #[derive(Debug, Default)]
-pub(crate) struct ClientKeys(Mutex<HashMap<String, Arc<tokio::sync::Mutex<Known>>>>);
+pub(crate) struct ClientKeys(Mutex<HashMap<String, Arc<Address>>>);
+
+#[derive(Debug, Default)]
+struct Address {
+    /// Locked for a moment only: whose key is known waits for no fetch.
+    known: Mutex<Known>,
+    /// Held by whoever fetches; taken before `known`.
+    fetching: tokio::sync::Mutex<()>,
+}
 
 #[derive(Debug, Default)]
 struct Known {
@@ -52,6 +60,15 @@ struct Known {
 }
 
 impl Known {
+    /// Whether it is time to ask; then somebody does.
+    fn asks(&mut self, now: SystemTime) -> bool {
+        let due = self.asked.is_none_or(|asked| now >= asked + COOL_DOWN);
+        if due {
+            self.asked = Some(now);
+        }
+        due
+    }
+
     fn younger(&self, age: Duration, now: SystemTime) -> Option<Jwks> {
         let (keys, since) = self.keys.as_ref()?;
         (now < *since + age).then(|| keys.clone())
@@ -59,8 +76,7 @@ impl Known {
 }
 
 impl ClientKeys {
-    /// Requests for one address wait for each other, so that one of them asks for all.
-    fn of(&self, jwks_uri: &str) -> Arc<tokio::sync::Mutex<Known>> {
+    fn of(&self, jwks_uri: &str) -> Arc<Address> {
         let mut known = lock(&self.0);
         if known.len() >= MAX_ADDRESSES && !known.contains_key(jwks_uri) {
             known.retain(|_, entry| Arc::strong_count(entry) > 1);
@@ -70,39 +86,36 @@ impl ClientKeys {
 }
 
 impl AuthorizationServer {
-    /// The keys of a client, registered or published; `id` is that of the key in question.
-    pub(crate) async fn keys_of(
-        &self,
-        client: &Client,
-        id: Option<&str>,
-    ) -> Result<Option<Jwks>, ContextError> {
+    /// The keys of a client, registered or published; `id` is that of the key in question. None,
+    /// too, if they cannot be fetched: whoever sends an assertion is not told, because only of a
+    /// client that there is can it be said.
+    pub(crate) async fn keys_of(&self, client: &Client, id: Option<&str>) -> Option<Jwks> {
         let Some(jwks_uri) = client.jwks_uri() else {
-            return Ok(client.jwks().cloned());
+            return client.jwks().cloned();
         };
-        let known = self.client_keys().of(jwks_uri);
-        let kept = known.lock().await.younger(FRESH, self.now());
-        if let Some(keys) = kept.filter(|keys| keys.candidates(id).next().is_some()) {
-            return Ok(Some(keys));
+        let address = self.client_keys().of(jwks_uri);
+        let kept = lock(&address.known).younger(FRESH, self.now());
+        let kept = kept.filter(|keys| keys.candidates(id).next().is_some());
+        if kept.is_some() {
+            return kept;
         }
         let (server, jwks_uri) = (self.clone(), jwks_uri.to_owned());
         // A caller that goes away must not leave the others without keys.
-        let asked = tokio::spawn(async move { server.asked_again(&known, &jwks_uri).await });
-        let missing = || ContextError::new("the client's keys cannot be fetched");
-        let keys = asked.await.ok().flatten();
-        keys.ok_or_else(missing).map(Some)
+        let asked = tokio::spawn(async move { server.asked_again(&address, &jwks_uri).await });
+        asked.await.ok().flatten()
     }
 
-    async fn asked_again(&self, known: &tokio::sync::Mutex<Known>, jwks_uri: &str) -> Option<Jwks> {
-        let mut known = known.lock().await;
+    /// Whoever wants a key that is not known waits for the one who fetches.
+    async fn asked_again(&self, address: &Address, jwks_uri: &str) -> Option<Jwks> {
+        let _fetching = address.fetching.lock().await;
         let now = self.now();
-        if known.asked.is_none_or(|asked| now >= asked + COOL_DOWN) {
-            known.asked = Some(now);
+        if lock(&address.known).asks(now) {
             match self.fetched(jwks_uri).await {
-                Ok(keys) => known.keys = Some((keys, now)),
+                Ok(keys) => lock(&address.known).keys = Some((keys, now)),
                 Err(error) => tracing::warn!(%error, jwks_uri, "a client's keys were not fetched"),
             }
         }
-        known.younger(STALE, now)
+        lock(&address.known).younger(STALE, now)
     }
 
     async fn fetched(&self, jwks_uri: &str) -> Result<Jwks, ContextError> {
@@ -130,6 +143,8 @@ mod tests {
     struct Published {
         requests: AtomicUsize,
         down: std::sync::atomic::AtomicBool,
+        /// Whoever holds it keeps the answers back.
+        slow: tokio::sync::Mutex<()>,
     }
 
     #[async_trait]
@@ -138,6 +153,7 @@ mod tests {
             // Others get their turn meanwhile.
             tokio::task::yield_now().await;
             let count = self.requests.fetch_add(1, Ordering::SeqCst) + 1;
+            drop(self.slow.lock().await);
             if self.down.load(Ordering::SeqCst) {
                 return Err(ContextError::new("down"));
             }
@@ -177,7 +193,7 @@ mod tests {
 
         /// Whether there is such a key; none if the keys cannot be had.
         async fn has(&self, id: &str) -> Option<bool> {
-            let keys = self.server.keys_of(&self.client, Some(id)).await.ok()?;
+            let keys = self.server.keys_of(&self.client, Some(id)).await;
             keys.map(|keys| keys.candidates(Some(id)).next().is_some())
         }
 
@@ -204,6 +220,30 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn whose_key_is_known_waits_for_nobody() {
+        let world = World::new();
+        assert_eq!(world.has("1").await, Some(true));
+        world.clock.advance(COOL_DOWN);
+        let slow = world.published.slow.lock().await;
+        let mut unknown = std::pin::pin!(world.has("2"));
+        while world.requests() < 2 {
+            assert!(!ready(unknown.as_mut()).await);
+            tokio::task::yield_now().await;
+        }
+        assert!(ready(std::pin::pin!(world.has("1"))).await);
+        drop(slow);
+        assert_eq!(unknown.await, Some(true));
+    }
+
+    /// Whether it has come so far already.
+    async fn ready<F: Future>(mut future: std::pin::Pin<&mut F>) -> bool {
+        std::future::poll_fn(|context| {
+            std::task::Poll::Ready(future.as_mut().poll(context).is_ready())
+        })
+        .await
+    }
+
+    #[tokio::test]
     async fn keys_outlive_trouble_for_a_while() {
         let world = World::new();
         world.published.down.store(true, Ordering::SeqCst);
@@ -225,11 +265,7 @@ mod tests {
     async fn a_caller_that_goes_away_leaves_the_keys_to_others() {
         let world = World::new();
         {
-            let mut gone = std::pin::pin!(world.has("1"));
-            let polled = std::future::poll_fn(|context| {
-                std::task::Poll::Ready(gone.as_mut().poll(context).is_ready())
-            });
-            assert!(!polled.await);
+            assert!(!ready(std::pin::pin!(world.has("1"))).await);
         }
         assert_eq!(world.has("1").await, Some(true));
         assert_eq!(world.requests(), 1);

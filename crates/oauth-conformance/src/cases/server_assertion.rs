@@ -386,9 +386,8 @@ async fn published_keys(cx: Context) -> Outcome {
     keys_inside_a_network(&signed, at).await
 }
 
-const FAILED: &[&str] = &["temporarily_unavailable", "server_error", "invalid_client"];
-
-/// Too much, too slow, elsewhere, nonsense: not one of them gets in, or hangs.
+/// Too much, too slow, elsewhere, nonsense: not one of them gets in, or hangs, or tells that there
+/// is such a client.
 async fn bad_key_sets(cx: &Context, signed: &Signed, at: i64, good: Reply) -> Outcome {
     let target = cx.scripted([good]).await?;
     let moved = format!("{}/jwks", target.base_url());
@@ -410,7 +409,7 @@ async fn bad_key_sets(cx: &Context, signed: &Signed, at: i64, good: Reply) -> Ou
         let id = format!("publisher-{index}");
         publishing(signed, &id, &format!("{}/jwks", keys.base_url())).await?;
         let answer = signed.ask(&assertion(signed, &id, "first", at)?).await?;
-        refused(sent, &answer, &[401, 503], FAILED)?;
+        refused(sent, &answer, &[400, 401], &["invalid_client"])?;
     }
     let followed = target.received().len();
     ensure!(
@@ -443,7 +442,7 @@ async fn keys_inside_a_network(signed: &Signed, at: i64) -> Outcome {
             continue;
         }
         let answer = signed.ask(&assertion(signed, &id, "first", at)?).await?;
-        refused(uri, &answer, &[401, 503], FAILED)?;
+        refused(uri, &answer, &[400, 401], &["invalid_client"])?;
     }
     Ok(())
 }

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use http::Request;
 use oauth_server::ErrorCode::{InvalidClient, InvalidRequest};
 use oauth_server::{
-    Client, ClientAuthenticationMethod, ClientBuilder, GrantType, Jwks, OAuthError, SecretCost,
+    Client, ClientAuthenticationMethod, ClientBuilder, ContextError, FetchJwks, GrantType, Jwks,
+    OAuthError, SecretCost,
     SigningAlgorithm, TokenResponse,
 };
 use serde_json::{Value, json};
@@ -82,6 +83,46 @@ async fn good_ones_are_accepted() {
     asked(&world, &assertion).await.unwrap();
     let assertion = sign_with_secret(&header, &claims(&world), b"another secret");
     assert_refused(asked(&world, &assertion).await, 400, InvalidClient);
+}
+
+#[derive(Debug)]
+struct Unreachable;
+
+#[async_trait::async_trait]
+impl FetchJwks for Unreachable {
+    async fn fetch(&self, _: &str) -> Result<Bytes, ContextError> {
+        Err(ContextError::new("nobody is there"))
+    }
+}
+
+/// Only of a client that there is can its keys be out of reach.
+#[tokio::test]
+async fn keys_out_of_reach_tell_nobody_that_there_is_a_client() {
+    let key = Key::new(SigningAlgorithm::Es256);
+    let world = world_with(|it| {
+        let throttled = it.throttle(5, std::time::Duration::from_secs(60));
+        throttled.jwks_fetcher(std::sync::Arc::new(Unreachable))
+    });
+    register(&world, |client| client.jwks_uri("https://app.example/keys"));
+    let mut answers = Vec::new();
+    for id in ["signer", "nobody"] {
+        let claims = with(&claims(&world), "iss", json!(id));
+        let mut of_one = Vec::new();
+        for _ in 0..6 {
+            let assertion = key.sign(
+                &json!({ "alg": "ES256", "kid": "1" }),
+                &with(&claims, "sub", json!(id)),
+            );
+            let mut request = posted(&assertion);
+            let source = oauth_server::Source([127, 0, 0, 1].into());
+            request.extensions_mut().insert(source);
+            of_one.push(world.server.token(&request).await.unwrap_err());
+        }
+        assert_eq!(of_one[0].code(), InvalidClient);
+        assert_eq!(of_one[5].status(), 429, "{id}");
+        answers.push(of_one);
+    }
+    assert_eq!(answers[0], answers[1]);
 }
 
 #[tokio::test]
