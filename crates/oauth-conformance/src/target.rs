@@ -286,6 +286,8 @@ pub struct Server {
     pub disabled: ServerClient,
     /// May introspect.
     pub resource_server: ServerClient,
+    /// May introspect, but not what is limited to `resource`.
+    pub other_resource_server: ServerClient,
     /// Has two secrets: this one, and for a while the old one.
     pub rotating: ServerClient,
     /// The old secret of `rotating`.
@@ -330,6 +332,7 @@ impl Server {
             odd: ServerClient::new("an:identifier", "+%&+ =/sören"),
             disabled: ServerClient::new("disabled", "disabled-secret"),
             resource_server: ServerClient::new("rs", "rs-secret"),
+            other_resource_server: ServerClient::new("other-rs", "other-rs-secret"),
             rotating: ServerClient::new("rotating", "rotating-new"),
             old_secret: "rotating-old".to_owned(),
             old_secret_seconds: 3600,

@@ -54,6 +54,10 @@ const SCOPES: [&str; 7] = [
     "offline_access",
 ];
 
+/// What tokens can be limited to (RFC 8707).
+const RESOURCE: &str = "https://api.example";
+const OTHER_RESOURCE: &str = "https://other-api.example";
+
 /// The demo user; the name of a client it must not be (RFC 9700 §4.15).
 const SUBJECT: &str = "demo-user";
 
@@ -104,7 +108,7 @@ impl Rfc {
                 .jwks_fetcher(fetcher)
                 .grant_types(every_grant())
                 .verification_uri(device)
-                .resources(["https://api.example", "https://other-api.example"])
+                .resources([RESOURCE, OTHER_RESOURCE])
                 .signing_keys(signing_keys)
                 .authorization_endpoint(authorize)
         })?;
@@ -223,6 +227,7 @@ fn seeds() -> Vec<Client> {
         ("svc", "svc-secret"),
         ("demo", "demo-secret"),
         ("rs", "rs-secret"),
+        ("other-rs", "other-rs-secret"),
         ("limited", "limited-secret"),
         ("code-only", "code-only-secret"),
         ("without-pkce", "without-pkce-secret"),
@@ -249,6 +254,7 @@ fn register(client: &Client) -> Result<oauth_server::Client, BuildError> {
         let builder = service(builder);
         match client.client_id.as_str() {
             "rs" => builder.introspect_any(true),
+            "other-rs" => builder.introspect_any(true).resources([OTHER_RESOURCE]),
             "limited" => builder
                 .grants([GrantType::ClientCredentials])
                 .scopes(["read"]),

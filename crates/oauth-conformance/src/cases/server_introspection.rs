@@ -169,6 +169,24 @@ async fn caller_not_entitled(cx: Context) -> Outcome {
             "introspected its own token, expected active, got {own}"
         );
     }
+    // A resource server asks about a token for another one.
+    let wanted = [
+        ("grant_type", "client_credentials"),
+        ("resource", set.resource.as_str()),
+    ];
+    let answer = tested.token_as(&set.confidential, &wanted).await?;
+    let token = granted("a request with a resource", &answer)?;
+    let token = member(&token, "access_token")?;
+    let seen = tested.introspect_as(&set.other_resource_server, token).await?;
+    ensure!(
+        seen == exactly,
+        "introspected a token for another audience, expected {exactly}, got {seen}"
+    );
+    let seen = tested.introspect(token).await?;
+    ensure!(
+        seen["active"] == true,
+        "introspected a token for its own audience, expected active, got {seen}"
+    );
     Ok(())
 }
 

@@ -323,7 +323,8 @@ impl ClientBuilder {
     }
 
     /// Whether it may introspect access tokens of other clients, as a resource server does; false
-    /// by default.
+    /// by default. Those that are limited to resources (RFC 8707) it is told about if one of them
+    /// is among its [`resources`](Self::resources).
     pub fn introspect_any(mut self, any: bool) -> Self {
         self.settings.introspect_any = any;
         self

@@ -13,7 +13,7 @@ use crate::{
 impl AuthorizationServer {
     /// Says what is known about a token. A client may ask about its own tokens; a resource
     /// server registered with [`introspect_any`](crate::ClientBuilder::introspect_any) about all
-    /// access tokens.
+    /// access tokens but those that are limited to resources (RFC 8707) of which none is its own.
     ///
     /// # Errors
     ///
@@ -94,9 +94,8 @@ impl AuthorizationServer {
         client: &Client,
         token: &str,
     ) -> Result<IntrospectResponse, ContextError> {
-        let entitled = |owner: &str| client.introspects_any() || owner == client.id();
         let access = self.access_token(token).await?;
-        if let Some(record) = access.filter(|record| entitled(record.client_id())) {
+        if let Some(record) = access.filter(|record| may_see(client, record)) {
             return Ok(IntrospectResponse::access(self.issuer(), record));
         }
         // Only its owner learns that a refresh token lives: a resource that asks no more than
@@ -107,4 +106,11 @@ impl AuthorizationServer {
         }
         Ok(IntrospectResponse::inactive())
     }
+}
+
+/// A resource server learns nothing of tokens that are limited to others (RFC 7662 §4, RFC 8707 §2).
+fn may_see(client: &Client, record: &AccessTokenRecord) -> bool {
+    let audience = record.audience();
+    let meant = audience.is_empty() || audience.iter().any(|it| client.allows_resource(it));
+    record.client_id() == client.id() || (client.introspects_any() && meant)
 }

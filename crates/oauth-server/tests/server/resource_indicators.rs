@@ -6,7 +6,7 @@ use oauth_server::ErrorCode::InvalidTarget;
 use oauth_server::{OAuthError, TokenResponse};
 use serde_json::{Value, json};
 
-use crate::support::{CHALLENGE, World, app, as_client, assert_refused, redemption, world_with};
+use crate::support::{CHALLENGE, SECRET, World, app, as_client, assert_refused, redemption, world_with};
 
 const A: (&str, &str) = ("resource", "https://a.example");
 const B: (&str, &str) = ("resource", "https://b.example/path?q");
@@ -56,6 +56,29 @@ async fn a_grant_for_several_is_narrowed_for_each_token() {
         .await
         .unwrap();
     assert_eq!(audience(&world, &token).await, json!(null));
+}
+
+#[tokio::test]
+async fn a_resource_server_learns_nothing_of_tokens_for_others() {
+    let world = resources();
+    let builder = oauth_server::Client::builder("resource-b").secret(SECRET);
+    let builder = builder.secret_cost(oauth_server::SecretCost::LOW);
+    let client = builder.introspect_any(true).resources([B.1]).build();
+    world.clients.insert(client.unwrap());
+    let code = world.code("app", &[A, B]).await;
+    let of_both = redeem(&world, &code, &[]).await.unwrap();
+    let of_a = world.token(&[GRANT, A]).await.unwrap();
+    let of_b = world.token(&[GRANT, B]).await.unwrap();
+    let of_any = world.token(&[GRANT]).await.unwrap();
+    let active = async |client: &str, token: &TokenResponse| {
+        let asked = as_client(client, &[("token", token.access_token())]);
+        world.server.introspect(&asked).await.unwrap().is_active()
+    };
+    for (token, to_b) in [(of_a, false), (of_b, true), (of_both, true), (of_any, true)] {
+        assert_eq!(active("resource-b", &token).await, to_b);
+        assert!(active("app", &token).await, "its own");
+        assert!(active("resource", &token).await, "held to none");
+    }
 }
 
 #[tokio::test]
