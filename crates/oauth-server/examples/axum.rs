@@ -90,7 +90,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let server = AuthorizationServer::builder(format!("http://{address}/oauth"))
         .clients(Arc::new(MemoryClients::from_iter([client])))
         .build()?;
-    let serving = tokio::spawn(async move { axum::serve(listener, router(&server)).await });
+    // With the address of whoever asks: without it nobody who guesses secrets is slowed down.
+    let service = router(&server).into_make_service_with_connect_info::<SocketAddr>();
+    let serving = tokio::spawn(async move { axum::serve(listener, service).await });
 
     println!("{}", token_request(address).await?);
     if serve {

@@ -32,9 +32,10 @@ const ANYWHERE: Source = Source(IpAddr::V6(Ipv6Addr::LOCALHOST));
 
 impl Source {
     /// Whoever has one address of an IPv6 network has all of it: 64 bits of it name the network.
+    /// An IPv4 address that is written as one of IPv6 is not in one network with all others.
     fn network(self) -> Self {
-        match self.0 {
-            IpAddr::V4(_) => self,
+        match self.0.to_canonical() {
+            address @ IpAddr::V4(_) => Self(address),
             IpAddr::V6(address) => {
                 let network = address.to_bits() & !u128::from(u64::MAX);
                 Self(Ipv6Addr::from_bits(network).into())
@@ -218,6 +219,9 @@ mod tests {
         throttle.failed(&from("2001:db8::1"), now);
         assert!(throttle.wait(&from("2001:db8::ffff:2"), || now).is_some());
         assert!(throttle.wait(&from("2001:db8:0:1::1"), || now).is_none());
+        throttle.failed(&from("::ffff:192.0.2.1"), now);
+        assert!(throttle.wait(&from("192.0.2.1"), || now).is_some());
+        assert!(throttle.wait(&from("::ffff:192.0.2.2"), || now).is_none());
         throttle.failed(&Attempt::by("client", "a"), now);
         assert!(
             throttle.wait(&from("::1"), || now).is_none(),
