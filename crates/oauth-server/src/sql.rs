@@ -78,12 +78,14 @@ pub struct SqlStore {
 }
 
 impl SqlStore {
-    /// Opens the SQLite database in the file at `path`, which is made if it is not there. All
-    /// work happens on a thread of its own, which ends with the last clone of the store.
+    /// Opens the SQLite database in the file at `path`, which is made if it is not there, and is its
+    /// owner's alone (0600). All work happens on a thread of its own, which ends with the last clone
+    /// of the store; a request for which 1 024 others wait there is answered with 503.
     ///
     /// # Errors
     ///
-    /// When the file cannot be opened, or is of a newer version of this crate.
+    /// When the file cannot be opened, may be read or written by others, or is of a newer version
+    /// of this crate.
     #[cfg(feature = "sqlite")]
     pub async fn sqlite(path: impl Into<std::path::PathBuf>) -> Result<Self, ContextError> {
         Self::over(Arc::new(sqlite::Sqlite::open(path.into()).await?)).await

@@ -1,6 +1,12 @@
 //! SQLite, on a thread of its own.
 
-use std::{path::PathBuf, sync::mpsc, thread, time::Duration};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::mpsc::{self, TrySendError},
+    thread,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use rusqlite::{Connection, ToSql, TransactionBehavior, params_from_iter, types};
@@ -11,15 +17,19 @@ use crate::{ContextError, GrantId};
 
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 
+/// More than wait for the disk for a second or so: beyond that, whoever asks is to come back later
+/// instead of taking memory.
+const MAX_WAITING: usize = 1024;
+
 /// The way to the thread that owns the connection. The thread ends when this does.
 #[derive(Debug)]
 pub(super) struct Sqlite {
-    jobs: mpsc::Sender<Job>,
+    jobs: mpsc::SyncSender<Job>,
 }
 
 impl Sqlite {
     pub(super) async fn open(path: PathBuf) -> Result<Self, ContextError> {
-        let (jobs, work) = mpsc::channel::<Job>();
+        let (jobs, work) = mpsc::sync_channel::<Job>(MAX_WAITING);
         let (opened, opening) = oneshot::channel();
         let thread = thread::Builder::new().name("oauth-server sqlite".to_owned());
         let run = move || {
@@ -35,7 +45,7 @@ impl Sqlite {
         };
         let started = thread.spawn(run);
         started.map_err(|error| ContextError::new("no thread for SQLite").with_source(error))?;
-        opening.await.map_err(|_| stopped())?.map_err(failed)?;
+        opening.await.map_err(|_| stopped())??;
         Ok(Self { jobs })
     }
 
@@ -48,12 +58,47 @@ impl Sqlite {
             // Done all the same if the caller went away.
             let _ = done.send(job(connection));
         });
-        self.jobs.send(job).map_err(|_| stopped())?;
+        self.jobs.try_send(job).map_err(|error| match error {
+            TrySendError::Full(_) => ContextError::new("too many requests wait for SQLite"),
+            TrySendError::Disconnected(_) => stopped(),
+        })?;
         outcome.await.map_err(|_| stopped())?.map_err(failed)
     }
 }
 
-fn connect(path: &PathBuf) -> rusqlite::Result<Connection> {
+fn connect(path: &Path) -> Result<Connection, ContextError> {
+    own(path).map_err(|error| ContextError::new("the SQLite file cannot be used").with_source(error))?;
+    set_up(path).map_err(failed)
+}
+
+/// Makes the file, which is the owner's alone. SQLite gives those beside it, its log, the same
+/// rights.
+#[cfg(unix)]
+fn own(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+
+    let mut options = fs::OpenOptions::new();
+    match options.write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            match fs::metadata(path)?.mode() & 0o077 {
+                0 => Ok(()),
+                _ => Err(io::Error::new(
+                    io::ErrorKind::PermissionDenied,
+                    "it may be read or written by others; take that right away (chmod 600)",
+                )),
+            }
+        }
+        made => made.map(drop),
+    }
+}
+
+/// Elsewhere rights are inherited from the folder, which is the owner's to protect.
+#[cfg(not(unix))]
+fn own(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+fn set_up(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
     // Other processes may hold the file for a moment.
     connection.busy_timeout(Duration::from_secs(5))?;
@@ -138,4 +183,42 @@ fn failed(error: rusqlite::Error) -> ContextError {
 
 fn stopped() -> ContextError {
     ContextError::new("the SQLite thread has stopped")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        future::{Future, poll_fn},
+        task::Poll,
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn only_so_many_wait() {
+        let folder = tempfile::tempdir().unwrap();
+        let sqlite = Sqlite::open(folder.path().join("oauth.db")).await.unwrap();
+        let (begun, begins) = oneshot::channel();
+        let (release, released) = mpsc::channel();
+        let slow = Box::new(move |_: &mut Connection| {
+            begun.send(()).unwrap();
+            released.recv().unwrap();
+        });
+        sqlite.jobs.send(slow).unwrap();
+        begins.await.unwrap();
+        let mut waiting = Vec::new();
+        for _ in 0..MAX_WAITING {
+            let mut one = Box::pin(sqlite.run(|_| Ok(())));
+            let done = poll_fn(|context| Poll::Ready(one.as_mut().poll(context).is_ready()));
+            assert!(!done.await);
+            waiting.push(one);
+        }
+        let refused = sqlite.run(|_| Ok(())).await.unwrap_err();
+        assert_eq!(refused.to_string(), "too many requests wait for SQLite");
+        release.send(()).unwrap();
+        for one in waiting {
+            one.await.unwrap();
+        }
+        sqlite.run(|_| Ok(())).await.unwrap();
+    }
 }

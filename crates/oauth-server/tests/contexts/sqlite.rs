@@ -77,6 +77,28 @@ async fn what_is_stored_outlives_the_process_and_holds_no_token() {
     }
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn its_files_are_the_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = Folder::new("rights");
+    let path = folder.0.join("oauth.db");
+    let store = SqlStore::sqlite(&path).await.unwrap();
+    let mut files = 0;
+    for file in std::fs::read_dir(&folder.0).unwrap() {
+        let file = file.unwrap();
+        let mode = file.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{}", file.path().display());
+        files += 1;
+    }
+    assert!(files > 1, "its log is one of them");
+    drop(store);
+    let open = std::fs::Permissions::from_mode(0o640);
+    std::fs::set_permissions(&path, open).unwrap();
+    assert!(SqlStore::sqlite(&path).await.is_err());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_servers_share_a_file_and_another_version_is_refused() {
     let folder = Folder::new("shared");
