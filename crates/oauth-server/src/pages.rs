@@ -45,7 +45,7 @@ mod session;
 
 pub use default::DefaultPages;
 pub(crate) use flow::ROUTES;
-pub use session::{MemorySessions, SessionRecord, Sessions};
+pub use session::{ConsentRecord, MemorySessions, SessionRecord, Sessions};
 
 /// Where a form goes, and what it carries along. A page that leaves a hidden field out does not
 /// work.
@@ -98,6 +98,8 @@ page! {
         destination: String,
         /// What the client asks for.
         scopes: Vec<ScopeRecord>,
+        /// Where it may use it (RFC 8707); none means everywhere.
+        resources: Vec<String>,
     }
 }
 
@@ -127,6 +129,8 @@ page! {
         user_code: String,
         /// What the device asks for.
         scopes: Vec<ScopeRecord>,
+        /// Where it may use it (RFC 8707); none means everywhere.
+        resources: Vec<String>,
     }
 }
 
@@ -249,7 +253,7 @@ impl PageSettings {
         self
     }
 
-    /// Whether a person is asked once per session, client and scope only; false by default.
+    /// Whether a person is asked once per session, client, resources and scope only; false by default.
     /// Public clients always ask, because anybody can pretend to be one (RFC 8252 §8.6).
     pub fn remember_consent(mut self, remember: bool) -> Self {
         self.remember_consent = remember;

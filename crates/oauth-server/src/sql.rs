@@ -39,7 +39,8 @@ use std::{
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    AuthorizationServerBuilder, BuildError, Client, ContextError, ScopeRecord, SecretCost, Verifier,
+    AuthorizationServerBuilder, BuildError, Client, ContextError, ScopeRecord, SecretCost, TokenHash,
+    Verifier,
 };
 
 mod access_tokens;
@@ -63,6 +64,9 @@ use room::Room;
 /// The client behind it.
 #[cfg(feature = "postgres")]
 pub use tokio_postgres;
+
+/// Of so many changes to one record at once, the last still gets its turn.
+const TURNS: usize = 10_000;
 
 /// All contexts of a server in one database. Cheap to clone; clones share their connections.
 ///
@@ -187,6 +191,36 @@ impl SqlStore {
             Some(Value::Text(text)) => read(text).map(Some),
             _ => Ok(None),
         }
+    }
+
+    /// Changes the record with this hash: looks, and then writes only over what it saw; otherwise it
+    /// looks again. False if there is none.
+    async fn change<T: Serialize + DeserializeOwned>(
+        &self,
+        (look, write): (&'static str, &'static str),
+        hash: &TokenHash,
+        change: &mut (dyn for<'r> FnMut(&'r mut T) + Send),
+    ) -> Result<bool, ContextError> {
+        let hash = || Value::from(hash.to_string());
+        for _ in 0..TURNS {
+            let rows = self.rows(look, vec![hash()]).await?;
+            let Some([Value::Text(seen)]) = rows.first().map(Vec::as_slice) else {
+                return Ok(false);
+            };
+            let changed = {
+                let mut stored: T = read(seen)?;
+                change(&mut stored);
+                record(&stored)?
+            };
+            if changed == *seen {
+                return Ok(true);
+            }
+            let params = vec![hash(), changed.into(), seen.as_str().into()];
+            if self.run(write, params).await? > 0 {
+                return Ok(true);
+            }
+        }
+        Err(ContextError::new("too many changes to one record"))
     }
 
     async fn purged(

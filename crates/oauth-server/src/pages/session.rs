@@ -1,11 +1,11 @@
 //! Login sessions: what stands behind the cookie of a person who signed in.
 
-use std::{collections::HashMap, fmt, sync::Mutex, time::SystemTime};
+use std::{fmt, sync::Mutex, time::SystemTime};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::{ContextError, Scope, TokenHash, guard::lock};
+use crate::{AuthorizationRequest, ContextError, Scope, TokenHash, guard::lock};
 
 /// A stored login session.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -24,8 +24,47 @@ pub struct SessionRecord {
     pub login_for: Option<TokenHash>,
     /// When it ends.
     pub expires_at: SystemTime,
-    /// What the person allowed each client in it.
-    pub consents: HashMap<String, Scope>,
+    /// What the person allowed in it.
+    pub consents: Vec<ConsentRecord>,
+}
+
+/// What a person allowed a client, to be remembered while they are signed in.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ConsentRecord {
+    /// The client.
+    pub client_id: String,
+    /// The resources it may be used at (RFC 8707), sorted; none means everywhere. What was allowed
+    /// for these says nothing about others.
+    pub resources: Vec<String>,
+    /// What it may do there.
+    pub scope: Scope,
+}
+
+impl ConsentRecord {
+    fn is_for(&self, authorization: &AuthorizationRequest) -> bool {
+        self.client_id == authorization.client().id() && self.resources == authorization.resources()
+    }
+}
+
+impl SessionRecord {
+    /// Whether the person allowed all of this before.
+    pub(super) fn remembers(&self, authorization: &AuthorizationRequest) -> bool {
+        let known = self.consents.iter().find(|it| it.is_for(authorization));
+        known.is_some_and(|known| authorization.scope().is_subset(&known.scope))
+    }
+
+    pub(super) fn remember(&mut self, authorization: &AuthorizationRequest) {
+        let asked = authorization.scope();
+        match self.consents.iter_mut().find(|it| it.is_for(authorization)) {
+            Some(known) => known.scope = Scope::of(known.scope.iter().chain(asked.iter())),
+            None => self.consents.push(ConsentRecord {
+                client_id: authorization.client().id().to_owned(),
+                resources: authorization.resources().to_vec(),
+                scope: asked.clone(),
+            }),
+        }
+    }
 }
 
 /// Login sessions.
@@ -45,12 +84,18 @@ pub trait Sessions: fmt::Debug + Send + Sync {
     /// When the store cannot answer.
     async fn get(&self, hash: &TokenHash) -> Result<Option<SessionRecord>, ContextError>;
 
-    /// Puts `record` in the place of the session with its hash; false if there is none.
+    /// Runs `change` on the session with this hash and stores the outcome, with nobody else in
+    /// between; false if there is none any more. A store that retries a transaction may run `change`
+    /// more than once, on a fresh record each time.
     ///
     /// # Errors
     ///
     /// When the store cannot answer.
-    async fn replace(&self, record: SessionRecord) -> Result<bool, ContextError>;
+    async fn update(
+        &self,
+        hash: &TokenHash,
+        change: &mut (dyn for<'r> FnMut(&'r mut SessionRecord) + Send),
+    ) -> Result<bool, ContextError>;
 
     /// Removes a session.
     ///
@@ -94,10 +139,12 @@ impl Sessions for MemorySessions {
         Ok(lock(&self.0).get(hash).cloned())
     }
 
-    async fn replace(&self, record: SessionRecord) -> Result<bool, ContextError> {
-        let mut sessions = lock(&self.0);
-        let stored = sessions.get_mut(&record.hash);
-        Ok(stored.map(|stored| *stored = record).is_some())
+    async fn update(
+        &self,
+        hash: &TokenHash,
+        change: &mut (dyn for<'r> FnMut(&'r mut SessionRecord) + Send),
+    ) -> Result<bool, ContextError> {
+        Ok(lock(&self.0).get_mut(hash).map(change).is_some())
     }
 
     async fn remove(&self, hash: &TokenHash) -> Result<(), ContextError> {

@@ -11,9 +11,6 @@ use crate::{
     memory::{BATCH, REMEMBERED, pushed_requests::size},
 };
 
-/// Of so many changes to one device code at once, the last still gets its turn.
-const TURNS: usize = 10_000;
-
 #[async_trait]
 impl AuthorizationCodes for SqlStore {
     async fn insert(
@@ -124,32 +121,14 @@ impl DeviceCodes for SqlStore {
         self.one(sql, vec![user_code.to_string().into()]).await
     }
 
-    /// Looks and then writes only over what it saw; otherwise it looks again.
     async fn update(
         &self,
         device_code: &TokenHash,
         change: &mut (dyn for<'r> FnMut(&'r mut DeviceCodeRecord) + Send),
     ) -> Result<bool, ContextError> {
-        let hash = || Value::from(device_code.to_string());
-        for _ in 0..TURNS {
-            let look = "SELECT record FROM oauth_device_codes WHERE hash = $1";
-            let rows = self.rows(look, vec![hash()]).await?;
-            let Some([Value::Text(seen)]) = rows.first().map(Vec::as_slice) else {
-                return Ok(false);
-            };
-            let mut code = read(seen)?;
-            change(&mut code);
-            let changed = record(&code)?;
-            if changed == *seen {
-                return Ok(true);
-            }
-            let write = "UPDATE oauth_device_codes SET record = $2 WHERE hash = $1 AND record = $3";
-            let params = vec![hash(), changed.into(), seen.as_str().into()];
-            if self.run(write, params).await? > 0 {
-                return Ok(true);
-            }
-        }
-        Err(ContextError::new("too many changes to one device code"))
+        let look = "SELECT record FROM oauth_device_codes WHERE hash = $1";
+        let write = "UPDATE oauth_device_codes SET record = $2 WHERE hash = $1 AND record = $3";
+        self.change((look, write), device_code, change).await
     }
 
     async fn revoke(

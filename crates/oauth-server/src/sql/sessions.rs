@@ -30,10 +30,14 @@ impl Sessions for SqlStore {
         self.one(sql, vec![hash.to_string().into()]).await
     }
 
-    async fn replace(&self, session: SessionRecord) -> Result<bool, ContextError> {
-        let sql = "UPDATE oauth_sessions SET record = $2 WHERE hash = $1";
-        let params = vec![session.hash.to_string().into(), record(&session)?.into()];
-        Ok(self.run(sql, params).await? > 0)
+    async fn update(
+        &self,
+        hash: &TokenHash,
+        change: &mut (dyn for<'r> FnMut(&'r mut SessionRecord) + Send),
+    ) -> Result<bool, ContextError> {
+        let look = "SELECT record FROM oauth_sessions WHERE hash = $1";
+        let write = "UPDATE oauth_sessions SET record = $2 WHERE hash = $1 AND record = $3";
+        self.change((look, write), hash, change).await
     }
 
     async fn remove(&self, hash: &TokenHash) -> Result<(), ContextError> {

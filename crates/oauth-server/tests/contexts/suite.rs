@@ -468,23 +468,36 @@ async fn sessions_come_and_go(contexts: &Contexts) {
     let before = end() - Duration::from_secs(1);
     let record: SessionRecord = serde_json::from_value(serde_json::json!({
         "hash": TokenHash::of("session"), "subject": "person-1",
-        "username": "ada", "authenticated_at": before, "expires_at": end(), "consents": {},
+        "username": "ada", "authenticated_at": before, "expires_at": end(), "consents": [],
     }))
     .unwrap();
-    assert!(!sessions.replace(record.clone()).await.unwrap());
+    let mut never = |_: &mut _| panic!("there is none");
+    assert!(!sessions.update(&record.hash, &mut never).await.unwrap());
     sessions.insert(record.clone(), before).await.unwrap();
+    let changes = (0..CROWD).map(|_| {
+        let (sessions, hash) = (Arc::clone(sessions), record.hash);
+        tokio::spawn(async move {
+            let mut change = |record: &mut SessionRecord| record.username.push('x');
+            sessions.update(&hash, &mut change).await.unwrap()
+        })
+    });
+    for change in changes.collect::<Vec<_>>() {
+        assert!(change.await.unwrap());
+    }
     let mut changed = record.clone();
-    let read = oauth_server::Scope::parse("read").unwrap();
-    changed.consents.insert("app".to_owned(), read);
-    assert!(sessions.replace(changed.clone()).await.unwrap());
+    changed.username += &"x".repeat(CROWD);
     let stored = sessions.get(&record.hash).await.unwrap().unwrap();
-    assert_eq!(serde_json::json!(stored), serde_json::json!(changed));
+    assert_eq!(
+        serde_json::json!(stored),
+        serde_json::json!(changed),
+        "none got lost"
+    );
     sessions.remove(&record.hash).await.unwrap();
     assert!(sessions.get(&record.hash).await.unwrap().is_none());
     sessions.insert(record.clone(), before).await.unwrap();
     assert_eq!(sessions.purge(before, 9).await.unwrap(), 0);
     assert_eq!(sessions.purge(end(), 9).await.unwrap(), 1);
-    assert!(!sessions.replace(record).await.unwrap());
+    assert!(!sessions.update(&record.hash, &mut never).await.unwrap());
 }
 
 async fn what_has_ended_is_purged_in_batches(contexts: &Contexts) {

@@ -1,15 +1,26 @@
 //! The pages, as a browser without scripts uses them.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::SystemTime,
+};
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use oauth_server::{
-    Client, EndpointService, ScopeRecord, SecretCost, Source,
+    Client, ContextError, EndpointService, ScopeRecord, SecretCost, Source, TokenHash,
     memory::MemoryScopes,
-    pages::{DefaultPages, LoginPage, PageSettings, Pages},
+    pages::{
+        DefaultPages, LoginPage, MemorySessions, PageSettings, Pages, SessionRecord, Sessions,
+    },
 };
+use tokio::sync::Barrier;
 use tower_service::Service;
 
 use crate::support::{CALLBACK, CHALLENGE, VERIFIER, World, app, as_client, world_with};
@@ -518,6 +529,122 @@ async fn a_client_can_have_the_person_log_in_again() {
         let login = browser.get(&asking).await;
         assert_eq!(login.title(), "Sign in", "good for one request, {wish}");
     }
+}
+
+/// Lets two look before either acts, or signs out whoever was looked at.
+#[derive(Debug, Default)]
+struct Meddled {
+    sessions: MemorySessions,
+    both: Mutex<Option<Arc<Barrier>>>,
+    gone: AtomicBool,
+}
+
+#[async_trait]
+impl Sessions for Meddled {
+    async fn insert(&self, record: SessionRecord, now: SystemTime) -> Result<(), ContextError> {
+        self.sessions.insert(record, now).await
+    }
+
+    async fn get(&self, hash: &TokenHash) -> Result<Option<SessionRecord>, ContextError> {
+        let record = self.sessions.get(hash).await;
+        let both = self.both.lock().unwrap().clone();
+        if let Some(both) = both {
+            both.wait().await;
+        }
+        if self.gone.load(Ordering::SeqCst) {
+            self.sessions.remove(hash).await?;
+        }
+        record
+    }
+
+    async fn update(
+        &self,
+        hash: &TokenHash,
+        change: &mut (dyn for<'r> FnMut(&'r mut SessionRecord) + Send),
+    ) -> Result<bool, ContextError> {
+        self.sessions.update(hash, change).await
+    }
+
+    async fn remove(&self, hash: &TokenHash) -> Result<(), ContextError> {
+        self.sessions.remove(hash).await
+    }
+}
+
+/// A browser that is asked for consent, after a login for this very request.
+async fn asked(wish: &str, remember: bool) -> (Arc<Meddled>, Browser, Page) {
+    let sessions = Arc::new(Meddled::default());
+    let settings = PageSettings::new().sessions(sessions.clone());
+    let world = world_with(|it| it.pages(settings.remember_consent(remember)));
+    let mut browser = Browser::new(&world);
+    let login = browser.get(&format!("{}{wish}", authorize("app"))).await;
+    let consent = browser.login(&login).await;
+    assert_eq!(consent.title(), "Allow app?");
+    (sessions, browser, consent)
+}
+
+#[tokio::test]
+async fn a_login_for_one_request_is_not_good_for_two_at_once() {
+    for (wish, codes) in [("&prompt=login", 1), ("&max_age=0", 1), ("", 2)] {
+        let (sessions, mut one, consent) = asked(wish, false).await;
+        let mut other = Browser {
+            service: one.service.clone(),
+            cookies: one.cookies.clone(),
+            origin: one.origin,
+        };
+        *sessions.both.lock().unwrap() = Some(Arc::new(Barrier::new(2)));
+        let allow = [("decision", "allow")];
+        let (one, other) = tokio::join!(
+            one.submit(&consent, &allow),
+            other.submit(&consent, &allow)
+        );
+        let moved = [&one, &other].into_iter().filter(|it| it.status == 303);
+        assert_eq!(moved.map(answer).filter(|it| it == "code").count(), codes, "{wish}");
+        let asked = [&one, &other].into_iter().filter(|it| it.status == 200);
+        assert_eq!(asked.filter(|it| it.title() == "Sign in").count(), 2 - codes);
+    }
+}
+
+#[tokio::test]
+async fn who_logs_out_at_the_same_moment_consents_to_nothing() {
+    for (wish, remember) in [("&prompt=login", false), ("", false), ("", true)] {
+        let (sessions, mut browser, consent) = asked(wish, remember).await;
+        sessions.gone.store(true, Ordering::SeqCst);
+        let page = browser.submit(&consent, &[("decision", "allow")]).await;
+        assert_eq!((page.status, page.title()), (200, "Sign in"), "{wish}");
+    }
+}
+
+#[tokio::test]
+async fn consent_is_for_the_resources_that_were_shown() {
+    let (a, b) = ("https://a.example/?<b>", "https://b.example");
+    let settings = PageSettings::new().remember_consent(true);
+    let world = world_with(|it| it.pages(settings).resources([a, b]));
+    let mut browser = Browser::new(&world);
+    let at = |resource: &str| {
+        let query = form_urlencoded::Serializer::new(String::new())
+            .append_pair("resource", resource)
+            .finish();
+        format!("{}&{query}", authorize("app"))
+    };
+    let login = browser.get(&at(a)).await;
+    let consent = browser.login(&login).await;
+    assert!(consent.html.contains("Only at</h2>"), "{}", consent.html);
+    assert!(consent.html.contains("<li>https://a.example/?&#60;b&#62;</li>"));
+    assert_protected(&consent);
+    let allowed = browser.submit(&consent, &[("decision", "allow")]).await;
+    assert_eq!(answer(&allowed), "code");
+    assert_eq!(answer(&browser.get(&at(a)).await), "code", "remembered");
+    assert_eq!(browser.get(&at(b)).await.title(), "Allow app?");
+    let everywhere = browser.get(&authorize("app")).await;
+    assert_eq!(everywhere.title(), "Allow app?");
+    assert!(!everywhere.html.contains("Only at"));
+
+    let device = as_client("app", &[("scope", "read"), ("resource", b)]);
+    let device = world.server.device_authorization(&device).await.unwrap();
+    let page = browser.get("/device").await;
+    let code = [("user_code", device.user_code())];
+    let confirm = browser.submit(&page, &code).await;
+    assert!(confirm.html.contains("<li>https://b.example</li>"), "{}", confirm.html);
 }
 
 #[tokio::test]

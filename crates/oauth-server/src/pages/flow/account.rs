@@ -1,7 +1,5 @@
 //! Signing in and out.
 
-use std::collections::HashMap;
-
 use http::StatusCode;
 use secrecy::SecretString;
 
@@ -72,7 +70,7 @@ impl Visit {
             authenticated_at: now,
             login_for: (goal == Goal::Authorize).then(|| TokenHash::of(&text)),
             expires_at: later(now, self.settings.session_lifetime)?,
-            consents: HashMap::new(),
+            consents: Vec::new(),
         };
         self.settings.sessions.insert(record, now).await?;
         see_other(&format!("{}?{text}", self.path(goal.path())))

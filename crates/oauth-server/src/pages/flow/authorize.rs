@@ -7,7 +7,7 @@ use url::Url;
 
 use super::{Answer, Visit, account::Goal};
 use crate::{
-    AuthorizationRequest, AuthorizeError, OAuthError, Prompt, Scope, TokenHash,
+    AuthorizationRequest, AuthorizeError, OAuthError, Prompt, TokenHash,
     client::is_loopback,
     pages::{ConsentPage, SessionRecord, headers::see_other},
 };
@@ -25,24 +25,19 @@ impl Visit {
             Ok(authorization) => authorization,
             Err(error) => return refused(error),
         };
-        let silent = authorization.prompts(Prompt::None);
         let session = self.session().await?;
         let Some(session) = session.filter(|it| self.is_recent(it, &authorization, &text)) else {
-            return match silent {
-                true => refused(self.server.login_required(&authorization)),
-                false => self.login_page(Goal::Authorize, &text, Some(&authorization), None, ""),
-            };
+            return self.to_login(&authorization, &text);
         };
         let scopes = self.server.scope_records(authorization.scope()).await?;
         let client = authorization.client();
         let harmless = !scopes.is_empty() && scopes.iter().all(|scope| !scope.consent);
-        let remembered = session.consents.get(client.id());
-        let remembered = remembered.is_some_and(|it| authorization.scope().is_subset(it));
+        let remembered = session.remembers(&authorization);
         let ask = authorization.prompts(Prompt::Consent);
         if !ask && !client.is_public() && (harmless || remembered) {
-            return self.grant(authorization, session).await;
+            return self.grant(authorization, session, &text).await;
         }
-        if silent {
+        if authorization.prompts(Prompt::None) {
             return refused(self.server.consent_required(&authorization));
         }
         let page = ConsentPage {
@@ -52,6 +47,7 @@ impl Visit {
             username: session.username,
             destination: destination(authorization.redirect_uri()),
             scopes,
+            resources: authorization.resources().to_vec(),
         };
         let html = self.settings.pages.consent(&page);
         Ok(self.page(
@@ -79,21 +75,28 @@ impl Visit {
             Err(error) => return refused(error),
         };
         let session = self.session().await?;
-        let Some(mut session) = session.filter(|it| self.is_recent(it, &authorization, text))
+        let Some(session) = session.filter(|it| self.is_recent(it, &authorization, text))
         else {
-            return self.login_page(Goal::Authorize, text, Some(&authorization), None, "");
+            return self.to_login(&authorization, text);
         };
         if form.get("decision") != Some("allow") {
             let denied = self.server.refuse(&authorization).await?;
             return refused(denied);
         }
-        if self.settings.remember_consent {
-            let client = authorization.client().id().to_owned();
-            let known = session.consents.entry(client).or_default();
-            *known = Scope::of(known.iter().chain(authorization.scope().iter()));
-            self.settings.sessions.replace(session.clone()).await?;
+        let sessions = &self.settings.sessions;
+        let mut remember = |stored: &mut SessionRecord| stored.remember(&authorization);
+        // Who logged out meanwhile consented to nothing.
+        if self.settings.remember_consent && !sessions.update(&session.hash, &mut remember).await? {
+            return self.to_login(&authorization, text);
         }
-        self.grant(authorization, session).await
+        self.grant(authorization, session, text).await
+    }
+
+    fn to_login(&mut self, authorization: &AuthorizationRequest, text: &str) -> Answer {
+        match authorization.prompts(Prompt::None) {
+            true => refused(self.server.login_required(authorization)),
+            false => self.login_page(Goal::Authorize, text, Some(authorization), None, ""),
+        }
     }
 
     /// Whether the login behind this session is recent enough for the request: not too long ago,
@@ -109,14 +112,26 @@ impl Visit {
     }
 
     async fn grant(
-        &self,
+        &mut self,
         authorization: AuthorizationRequest,
-        mut session: SessionRecord,
+        session: SessionRecord,
+        text: &str,
     ) -> Answer {
         let authorization = authorization.authenticated_at(session.authenticated_at);
-        // A login is for one request: should it come again, the person logs in again.
-        if session.login_for.take().is_some() {
-            self.settings.sessions.replace(session.clone()).await?;
+        // A login is for one request: should it come again, and be it at the same moment, the person
+        // logs in again.
+        if session.login_for.is_some() {
+            let mut first = false;
+            let mut used = |stored: &mut SessionRecord| {
+                first = stored.login_for.take() == session.login_for;
+            };
+            let sessions = &self.settings.sessions;
+            let there = sessions.update(&session.hash, &mut used).await?;
+            let recent =
+                || !authorization.wants_login(session.authenticated_at, self.server.now());
+            if !there || !(first || recent()) {
+                return self.to_login(&authorization, text);
+            }
         }
         match self
             .server

@@ -37,6 +37,7 @@ impl Visit {
             username: session.username,
             user_code: user_code.to_owned(),
             scopes: self.server.scope_records(record.scope()).await?,
+            resources: record.audience().to_vec(),
         };
         let html = self.settings.pages.device_confirm(&page);
         Ok(self.page(StatusCode::OK, html, &page.nonce, None))
