@@ -8,8 +8,13 @@ use tokio::sync::Semaphore;
 use super::{CHOSEN_SECRETS, MAX_SECRET, SecretCost, SecretHash};
 use crate::{BuildError, ContextError};
 
+/// So many secrets wait for their turn, which is a few seconds at the default cost: nobody waits
+/// longer for an answer.
+const MAX_WAITING: usize = 256;
+
 /// Verifies secrets on blocking threads, a few at a time, so that a flood of them can take
-/// neither all memory nor the async threads. Its clones share that limit.
+/// neither all memory nor the async threads; while 256 wait, more are refused. Its clones share
+/// that limit.
 ///
 /// An application's own [`ResourceOwners`](crate::ResourceOwners) checks passwords with it:
 ///
@@ -29,6 +34,8 @@ use crate::{BuildError, ContextError};
 #[derive(Debug, Clone)]
 pub struct Verifier {
     permits: Arc<Semaphore>,
+    /// For those who wait or hash.
+    places: Arc<Semaphore>,
     dummy: SecretHash,
     /// For every argon2id hash that was computed, how many permits were free meanwhile: work that
     /// no answer shows.
@@ -46,6 +53,7 @@ impl Verifier {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
             permits: Arc::new(Semaphore::new(threads)),
+            places: Arc::new(Semaphore::new(threads + MAX_WAITING)),
             dummy: SecretHash::chosen("nobody knows this", cost)?,
             #[cfg(test)]
             hashed: Arc::default(),
@@ -57,7 +65,8 @@ impl Verifier {
     ///
     /// # Errors
     ///
-    /// When the hashing thread fails, as it does while the runtime shuts down.
+    /// When too many wait already, or the hashing thread fails, as it does while the runtime shuts
+    /// down.
     pub async fn verify_password(
         &self,
         password: &SecretString,
@@ -107,6 +116,8 @@ impl Verifier {
             .collect();
         let real = slow.len();
         slow.resize(cost.max(real), self.dummy.clone());
+        let place = self.places.try_acquire();
+        let _place = place.map_err(|_| ContextError::new("too many secrets wait to be hashed"))?;
         let permit = Arc::clone(&self.permits).acquire_owned().await;
         let permit = permit.map_err(|error| ContextError::new("closed").with_source(error))?;
         #[cfg(test)]
@@ -203,6 +214,26 @@ mod tests {
             let fits = verifier.verify_password(&password.into(), hash).await;
             assert_eq!((fits.unwrap(), verifier.hashed()), outcome);
         }
+    }
+
+    #[tokio::test]
+    async fn only_so_many_wait() {
+        let mut verifier = Verifier::new(SecretCost::LOW).unwrap();
+        verifier.permits = Arc::new(Semaphore::new(0));
+        verifier.places = Arc::new(Semaphore::new(2));
+        let password = "wrong".into();
+        let first = verifier.verify_password(&password, None);
+        let second = verifier.verify_password(&password, None);
+        let third = async {
+            let refused = verifier.verify_password(&password, None).await;
+            verifier.permits.add_permits(1);
+            refused
+        };
+        let (first, second, third) = tokio::join!(first, second, third);
+        assert!(!first.unwrap() && !second.unwrap());
+        let refused = third.unwrap_err().to_string();
+        assert_eq!(refused, "too many secrets wait to be hashed");
+        assert!(!verifier.verify_password(&password, None).await.unwrap());
     }
 
     #[tokio::test]
