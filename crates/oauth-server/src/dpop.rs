@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq;
 use url::Url;
 
 use crate::{
-    AuthorizationServer, Client, ErrorCode, OAuthError, TokenHash,
+    AuthorizationServer, Client, ErrorCode, OAuthError, Source, TokenHash,
     issue::later,
     jose::{Jws, PublicKey},
 };
@@ -22,6 +22,9 @@ pub(crate) use nonce::Nonces;
 
 /// How far the clocks of client and server may differ, and how long a proof may travel.
 const WINDOW: Duration = Duration::from_secs(60);
+
+/// A client proves its key with each request, and starts less often: so many times.
+const PROOFS: u32 = 10;
 
 /// What a proof must fit to.
 struct Expected<'a> {
@@ -40,7 +43,11 @@ impl AuthorizationServer {
     ) -> Result<Option<String>, OAuthError> {
         // The boxed future is large, and seldom wanted.
         let proved = match request.headers().contains_key("dpop") {
-            true => Box::pin(self.dpop_at_endpoint(request, "/token", client)).await?,
+            true => {
+                let source = request.extensions().get::<Source>().copied();
+                self.check_public("DPoP proof", PROOFS, client, source)?;
+                Box::pin(self.dpop_at_endpoint(request, "/token", client)).await?
+            }
             false => None,
         };
         match proved {

@@ -65,6 +65,7 @@ struct Settings {
     basic_encoding: BasicEncoding,
     throttle: Throttle,
     introspection_throttle: Throttle,
+    public_throttle: Throttle,
     verifier: Verifier,
     max_body: usize,
     max_parameters: usize,
@@ -252,6 +253,10 @@ impl AuthorizationServer {
 
     pub(crate) fn introspection_throttle(&self) -> &Throttle {
         &self.0.introspection_throttle
+    }
+
+    pub(crate) fn public_throttle(&self) -> &Throttle {
+        &self.0.public_throttle
     }
 
     pub(crate) fn verifier(&self) -> &Verifier {

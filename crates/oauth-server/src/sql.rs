@@ -71,8 +71,9 @@ const TURNS: usize = 10_000;
 /// All contexts of a server in one database. Cheap to clone; clones share their connections.
 ///
 /// Of each client it holds about 10 000 device codes, 16 MiB of pushed requests and the ids of
-/// 100 000 JWTs; beyond that, another is answered with 503 until some have ended. Strangers can use
-/// that up for a public client: limit those endpoints per source in front of the server.
+/// 100 000 JWTs; beyond that, another is answered with 503 until some have ended. Strangers could use
+/// that up for a public client, which
+/// [`public_throttle`](AuthorizationServerBuilder::public_throttle) is against.
 #[derive(Clone)]
 pub struct SqlStore {
     driver: Arc<dyn Driver>,

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use crate::{AuthorizationServer, OAuthError, TokenHash, guard::lock};
+use crate::{AuthorizationServer, Client, OAuthError, TokenHash, guard::lock};
 
 /// Where a request came from. The embedding application puts it into the request's extensions,
 /// because only it knows which proxies to believe; without it nothing is throttled, since a
@@ -23,6 +23,9 @@ const MAX_COUNTERS: usize = 10_000;
 /// So many times more failures are let through from one source than for one name there: many
 /// people and clients may share an address.
 const NAMES: u32 = 10;
+
+/// So many times more dead tokens than a resource server may ask about are no accident.
+const SCANS: u32 = 10;
 
 /// Who is guessed at, by hash, or anybody; and from where.
 type Key = (Option<TokenHash>, Source);
@@ -110,13 +113,35 @@ impl Throttle {
             return None;
         }
         let now = now();
-        let wait = |(key, times)| {
-            let (count, since) = counters.get(&key)?;
-            let end = *since + self.window;
-            let wait = end.duration_since(now).ok().filter(|wait| !wait.is_zero());
-            wait.filter(|_| *count >= self.failures.saturating_mul(times))
-        };
+        let wait = |(key, times)| self.over(&counters, &key, times, now);
         attempt.keys().filter_map(wait).max()
+    }
+
+    /// The same for the name alone, after `times` as many.
+    fn wait_of_name(
+        &self,
+        attempt: &Attempt<'_>,
+        times: u32,
+        now: impl FnOnce() -> SystemTime,
+    ) -> Option<Duration> {
+        let counters = lock(&self.counters);
+        if counters.is_empty() {
+            return None;
+        }
+        self.over(&counters, &attempt.key()?, times, now())
+    }
+
+    fn over(
+        &self,
+        counters: &HashMap<Key, (u32, SystemTime)>,
+        key: &Key,
+        times: u32,
+        now: SystemTime,
+    ) -> Option<Duration> {
+        let (count, since) = counters.get(key)?;
+        let end = *since + self.window;
+        let wait = end.duration_since(now).ok().filter(|wait| !wait.is_zero());
+        wait.filter(|_| *count >= self.failures.saturating_mul(times))
     }
 
     fn failed(&self, attempt: &Attempt<'_>, now: SystemTime) {
@@ -159,20 +184,45 @@ impl Throttle {
 /// as many as are allowed learn anything.
 impl AuthorizationServer {
     pub(crate) fn check_throttle(&self, attempt: &Attempt<'_>) -> Result<(), OAuthError> {
-        let wait = self.throttle().wait(attempt, || self.now());
-        wait.map_or(Ok(()), |wait| Err(OAuthError::too_many_attempts(wait)))
+        may_go_on(self.throttle().wait(attempt, || self.now()))
     }
 
-    /// Counts an introspection that found nothing.
-    pub(crate) fn introspection_missed(&self, client_id: &str) {
+    /// Counts an introspection that found nothing. Whoever brings a resource server many dead tokens
+    /// does not keep it from learning about live ones.
+    pub(crate) fn introspection_missed(&self, client_id: &str) -> Result<(), OAuthError> {
         let attempt = Attempt::by("introspect", client_id);
-        self.introspection_throttle().failed(&attempt, self.now());
+        let throttle = self.introspection_throttle();
+        let wait = throttle.wait_of_name(&attempt, 1, || self.now());
+        throttle.failed(&attempt, self.now());
+        may_go_on(wait)
     }
 
+    /// Whether it looks as if the client tried out tokens; then it learns of no hit.
     pub(crate) fn check_introspection(&self, client_id: &str) -> Result<(), OAuthError> {
         let attempt = Attempt::by("introspect", client_id);
-        let wait = self.introspection_throttle().wait(&attempt, || self.now());
-        wait.map_or(Ok(()), |wait| Err(OAuthError::too_many_attempts(wait)))
+        let throttle = self.introspection_throttle();
+        may_go_on(throttle.wait_of_name(&attempt, SCANS, || self.now()))
+    }
+
+    /// Counts what is to be stored for a public client: anybody may ask for it in its name, and
+    /// could use up all that the client may have. `times` as many are let through.
+    pub(crate) fn check_public(
+        &self,
+        kind: &'static str,
+        times: u32,
+        client: &Client,
+        source: Option<Source>,
+    ) -> Result<(), OAuthError> {
+        if !client.is_public() || source.is_none() {
+            return Ok(());
+        }
+        let attempt = Attempt::new(kind, client.id(), source);
+        let (throttle, now) = (self.public_throttle(), self.now());
+        may_go_on(throttle.wait_of_name(&attempt, times, || now))?;
+        if let Some(key) = attempt.key() {
+            throttle.count(key, now);
+        }
+        Ok(())
     }
 
     pub(crate) fn attempt_failed(&self, attempt: &Attempt<'_>) {
@@ -182,6 +232,10 @@ impl AuthorizationServer {
     pub(crate) fn attempt_succeeded(&self, attempt: &Attempt<'_>) {
         self.throttle().succeeded(attempt);
     }
+}
+
+fn may_go_on(wait: Option<Duration>) -> Result<(), OAuthError> {
+    wait.map_or(Ok(()), |wait| Err(OAuthError::too_many_attempts(wait)))
 }
 
 #[cfg(test)]

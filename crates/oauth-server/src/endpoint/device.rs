@@ -20,7 +20,8 @@ impl AuthorizationServer {
     ///
     /// # Errors
     ///
-    /// What RFC 6749 §5.2 names; 503 when a context fails.
+    /// What RFC 6749 §5.2 names; 429 after too many in the name of a public client from one source;
+    /// 503 when a context fails.
     pub async fn device_authorization(
         &self,
         request: &Request<Bytes>,
@@ -30,6 +31,8 @@ impl AuthorizationServer {
             let client = self.authenticate(request, &parameters).await?;
             self.check_supported(GrantType::DeviceCode)?;
             self.check_grant(&client, GrantType::DeviceCode)?;
+            let source = request.extensions().get::<Source>().copied();
+            self.check_public("device authorization", 1, &client, source)?;
             let scope = self.requested_scope(&client, &parameters).await?;
             let audience = self.requested_resources(&client, &parameters)?;
             let device_code = self.generate(Some(&client), TokenKind::DeviceCode)?;

@@ -35,7 +35,7 @@ impl AuthorizationServer {
             self.check_introspection(client.id())?;
             let answer = self.introspect_for(&client, token).await?;
             if !answer.is_active() {
-                self.introspection_missed(client.id());
+                self.introspection_missed(client.id())?;
             }
             Ok(answer)
         });

@@ -5,7 +5,7 @@ use http::Request;
 
 use crate::{
     AuthorizationServer, ErrorCode, OAuthError, PushedAuthorizationResponse, PushedRequestRecord,
-    TokenHash, TokenKind, issue::later, parameters::Parameters,
+    Source, TokenHash, TokenKind, issue::later, parameters::Parameters,
 };
 
 /// RFC 9126 §2.2: what is behind it is the server's own.
@@ -20,7 +20,8 @@ impl AuthorizationServer {
     /// # Errors
     ///
     /// `invalid_client` without authentication, `invalid_request` for a `request_uri` in the
-    /// request, and whatever the authorization endpoint would refuse; 503 when a context fails.
+    /// request, and whatever the authorization endpoint would refuse; 429 after too many in the
+    /// name of a public client from one source; 503 when a context fails.
     pub async fn pushed_authorization(
         &self,
         request: &Request<Bytes>,
@@ -32,6 +33,8 @@ impl AuthorizationServer {
                 let description = "a pushed request has no request_uri";
                 return Err(OAuthError::invalid_request(description));
             }
+            let source = request.extensions().get::<Source>().copied();
+            self.check_public("pushed request", 1, &client, source)?;
             let parameters = parameters
                 .without(&CREDENTIALS)
                 .with("client_id", client.id());

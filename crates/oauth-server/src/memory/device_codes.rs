@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use super::{BATCH, REMEMBERED, expiring::Expiring};
 use crate::{ContextError, DeviceCodeRecord, DeviceCodes, GrantId, TokenHash, guard::lock};
 
-/// A public client's codes are anybody's to ask for, so they must not take all memory. A stranger
-/// can use them up, though: limit that endpoint per source in front of it.
+/// A public client's codes are anybody's to ask for, so they must not take all memory. One source
+/// is let have a part of them only; many together could use them up.
 pub(crate) const MAX_OF_CLIENT: usize = 10_000;
 
 #[derive(Debug, Default)]

@@ -69,6 +69,7 @@ pub struct AuthorizationServerBuilder {
     secret_cost: SecretCost,
     throttle: (u32, Duration),
     introspection_throttle: (u32, Duration),
+    public_throttle: (u32, Duration),
     max_body: usize,
     max_parameters: usize,
     body_timeout: Duration,
@@ -127,6 +128,7 @@ impl AuthorizationServerBuilder {
             secret_cost: SecretCost::default(),
             throttle: (20, MINUTE),
             introspection_throttle: (6_000, MINUTE),
+            public_throttle: (40, MINUTE),
             max_body: 64 * 1024,
             max_parameters: 100,
             body_timeout: Duration::from_secs(10),
@@ -255,10 +257,21 @@ impl AuthorizationServerBuilder {
     }
 
     /// After so many answers about tokens that are not active within `window`, a client that
-    /// introspects is answered with 429 until the window ends (RFC 7662 §4). Its own users can
-    /// bring that about with bad tokens, so it is generous: 6 000 in 60 seconds by default.
+    /// introspects another of them is answered with 429 until the window ends; after ten times as
+    /// many it is whatever it asks about, so that it learns of no hit (RFC 7662 §4). Its own users
+    /// can bring that about with bad tokens, so it is generous: 6 000 in 60 seconds by default.
     pub fn introspection_throttle(mut self, misses: u32, window: Duration) -> Self {
         self.introspection_throttle = (misses, window);
+        self
+    }
+
+    /// After so many device authorizations, or so many pushed requests, in the name of one public
+    /// client from one [`Source`](crate::Source) within `window`, the next is answered with 429
+    /// until the window ends; so is a token request with a DPoP proof after ten times as many.
+    /// Anybody knows the id of such a client, and each of these takes of what is kept for it. 40
+    /// in 60 seconds by default.
+    pub fn public_throttle(mut self, requests: u32, window: Duration) -> Self {
+        self.public_throttle = (requests, window);
         self
     }
 
@@ -326,8 +339,12 @@ impl AuthorizationServerBuilder {
             ),
             (
                 "the throttle",
-                [self.throttle, self.introspection_throttle]
-                    .iter()
+                [
+                    self.throttle,
+                    self.introspection_throttle,
+                    self.public_throttle,
+                ]
+                .iter()
                     .all(|(failures, window)| *failures > 0 && *window <= DAY),
             ),
             (
@@ -402,6 +419,7 @@ impl AuthorizationServerBuilder {
             basic_encoding: self.basic_encoding,
             throttle: throttle(self.throttle),
             introspection_throttle: throttle(self.introspection_throttle),
+            public_throttle: throttle(self.public_throttle),
             verifier: Verifier::new(self.secret_cost)?,
             max_body: self.max_body,
             max_parameters: self.max_parameters,
