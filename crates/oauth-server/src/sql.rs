@@ -39,8 +39,8 @@ use std::{
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    AuthorizationServerBuilder, BuildError, Client, ContextError, ScopeRecord, SecretCost, TokenHash,
-    Verifier,
+    AuthorizationServerBuilder, BuildError, Client, ContextError, ScopeRecord, SecretCost,
+    TokenHash, Verifier,
 };
 
 mod access_tokens;
@@ -195,12 +195,13 @@ impl SqlStore {
     }
 
     /// Changes the record with this hash: looks, and then writes only over what it saw; otherwise it
-    /// looks again. False if there is none.
+    /// looks again. False if there is none. What `columns` makes of it is `$4` and so on.
     async fn change<T: Serialize + DeserializeOwned>(
         &self,
         (look, write): (&'static str, &'static str),
         hash: &TokenHash,
         change: &mut (dyn for<'r> FnMut(&'r mut T) + Send),
+        columns: fn(&T) -> Vec<Value>,
     ) -> Result<bool, ContextError> {
         let hash = || Value::from(hash.to_string());
         for _ in 0..TURNS {
@@ -208,15 +209,16 @@ impl SqlStore {
             let Some([Value::Text(seen)]) = rows.first().map(Vec::as_slice) else {
                 return Ok(false);
             };
-            let changed = {
+            let (changed, columns) = {
                 let mut stored: T = read(seen)?;
                 change(&mut stored);
-                record(&stored)?
+                (record(&stored)?, columns(&stored))
             };
             if changed == *seen {
                 return Ok(true);
             }
-            let params = vec![hash(), changed.into(), seen.as_str().into()];
+            let mut params = vec![hash(), changed.into(), seen.as_str().into()];
+            params.extend(columns);
             if self.run(write, params).await? > 0 {
                 return Ok(true);
             }

@@ -104,12 +104,14 @@ impl DeviceCodes for SqlStore {
         {
             return Err(ContextError::new("the client has too many device codes"));
         }
-        let sql = "INSERT INTO oauth_device_codes (hash, user_code, client_id, size, ends_at, record) \
-                   VALUES ($1, $2, $3, 1, $4, $5) ON CONFLICT DO NOTHING";
+        let sql = "INSERT INTO oauth_device_codes \
+                   (hash, user_code, client_id, subject, size, ends_at, record) \
+                   VALUES ($1, $2, $3, $4, 1, $5, $6) ON CONFLICT DO NOTHING";
         let params = vec![
             code.hash.to_string().into(),
             code.user_code_hash.to_string().into(),
             code.client_id().into(),
+            code.subject().into(),
             time(code.expires_at + REMEMBERED),
             record(&code)?.into(),
         ];
@@ -127,8 +129,12 @@ impl DeviceCodes for SqlStore {
         change: &mut (dyn for<'r> FnMut(&'r mut DeviceCodeRecord) + Send),
     ) -> Result<bool, ContextError> {
         let look = "SELECT record FROM oauth_device_codes WHERE hash = $1";
-        let write = "UPDATE oauth_device_codes SET record = $2 WHERE hash = $1 AND record = $3";
-        self.change((look, write), device_code, change).await
+        // Whose it is, is only known since the person's decision.
+        let write = "UPDATE oauth_device_codes SET record = $2, subject = $4 \
+                     WHERE hash = $1 AND record = $3";
+        let subject = |code: &DeviceCodeRecord| vec![code.subject().into()];
+        self.change((look, write), device_code, change, subject)
+            .await
     }
 
     async fn revoke(
@@ -136,19 +142,25 @@ impl DeviceCodes for SqlStore {
         client_id: Option<&str>,
         subject: Option<&str>,
     ) -> Result<Vec<GrantId>, ContextError> {
-        let sql = "SELECT record FROM oauth_device_codes \
-                   WHERE CAST($1 AS TEXT) IS NULL OR client_id = $1";
+        let sql = match subject {
+            Some(_) => {
+                "SELECT record FROM oauth_device_codes \
+                 WHERE subject = $2 AND (CAST($1 AS TEXT) IS NULL OR client_id = $1)"
+            }
+            None => {
+                "SELECT record FROM oauth_device_codes \
+                 WHERE (CAST($1 AS TEXT) IS NULL OR client_id = $1) AND CAST($2 AS TEXT) IS NULL"
+            }
+        };
+        let meant = vec![client_id.into(), subject.into()];
         let mut ended = Vec::new();
-        for row in self.rows(sql, vec![client_id.into()]).await? {
+        for row in self.rows(sql, meant).await? {
             let Some(Value::Text(text)) = row.first() else {
                 continue;
             };
-            // Whose it is, is only known since the person's decision.
             let code: DeviceCodeRecord = read(text)?;
-            if code.grant.is_of(client_id, subject) {
-                self.update(&code.hash, &mut |code| code.revoke()).await?;
-                ended.push(code.grant.id);
-            }
+            self.update(&code.hash, &mut |code| code.revoke()).await?;
+            ended.push(code.grant.id);
         }
         Ok(ended)
     }

@@ -80,7 +80,8 @@ impl SqlStore {
     }
 
     /// Removes a person and what is told about them; their grants cannot be refreshed any more.
-    /// False if there is none.
+    /// False if there is none. That they were removed is remembered for good, in a row with nothing
+    /// but the subject: after any end of it, a grant that is kept elsewhere could outlive it.
     ///
     /// # Errors
     ///

@@ -37,7 +37,8 @@ impl Sessions for SqlStore {
     ) -> Result<bool, ContextError> {
         let look = "SELECT record FROM oauth_sessions WHERE hash = $1";
         let write = "UPDATE oauth_sessions SET record = $2 WHERE hash = $1 AND record = $3";
-        self.change((look, write), hash, change).await
+        self.change((look, write), hash, change, |_| Vec::new())
+            .await
     }
 
     async fn remove(&self, hash: &TokenHash) -> Result<(), ContextError> {

@@ -67,7 +67,8 @@ impl Sqlite {
 }
 
 fn connect(path: &Path) -> Result<Connection, ContextError> {
-    own(path).map_err(|error| ContextError::new("the SQLite file cannot be used").with_source(error))?;
+    own(path)
+        .map_err(|error| ContextError::new("the SQLite file cannot be used").with_source(error))?;
     set_up(path).map_err(failed)
 }
 

@@ -386,7 +386,7 @@ async fn what_was_consented_to_ends_with_its_person(contexts: &Contexts) {
     let begun = |name: &str, person: &str| {
         let (mut code, mut device) = (code(name), device(name, name));
         code.grant.subject = Some(person.to_owned());
-        device.grant.subject = Some(person.to_owned());
+        device.grant.subject = None;
         (code, device)
     };
     for (name, person) in [
@@ -398,7 +398,12 @@ async fn what_was_consented_to_ends_with_its_person(contexts: &Contexts) {
         code.grant.id = serde_json::from_value(serde_json::json!(name)).unwrap();
         device.status = DeviceStatus::Approved;
         codes.insert(code, end()).await.unwrap();
+        let hash = device.hash;
         assert!(devices.insert(device, end()).await.unwrap());
+        let mut approve = |record: &mut oauth_server::DeviceCodeRecord| {
+            record.grant.subject = Some(person.to_owned());
+        };
+        assert!(devices.update(&hash, &mut approve).await.unwrap());
     }
     let used = TokenHash::of("in use");
     assert!(codes.consume(&used).await.unwrap());
