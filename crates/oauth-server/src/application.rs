@@ -4,6 +4,9 @@
 //! Whatever an application renders, the services add the headers that protect it:
 //! `Cache-Control`, `Pragma`, and those of [`OAuthError::headers`].
 
+use std::time::SystemTime;
+
+use async_trait::async_trait;
 use bytes::Bytes;
 use http::{
     HeaderValue, Request, Response, StatusCode,
@@ -95,16 +98,64 @@ pub trait PushedApplication: Send + Sync + 'static {
     }
 }
 
-/// Renders what people see and where they are sent at the authorization endpoint.
+/// What the person decided about an authorization request.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Decision {
+    /// Nothing yet: they are asked.
+    Pending,
+    /// This person allows it, who logged in at that moment, or now.
+    #[non_exhaustive]
+    Allowed {
+        /// Who it is.
+        subject: String,
+        /// When they logged in.
+        auth_time: Option<SystemTime>,
+    },
+    /// They refuse.
+    Denied,
+}
+
+impl Decision {
+    /// The person with this subject allows it.
+    pub fn allowed_by(subject: impl Into<String>) -> Self {
+        let (subject, auth_time) = (subject.into(), None);
+        Self::Allowed { subject, auth_time }
+    }
+}
+
+/// Knows what people decide at the authorization endpoint, and renders what they see and where they
+/// are sent. What takes a look somewhere is `decision`'s to find out; rendering waits for nothing.
+#[async_trait]
 pub trait AuthorizeApplication: Send + Sync + 'static {
-    /// The request is valid: the application's page for login and consent. Its form ends with
-    /// [`authorize`](crate::AuthorizationServer::authorize) or
-    /// [`deny`](crate::AuthorizationServer::deny).
+    /// What the person behind this request decided; by default nothing, and then the application's
+    /// page ends with [`authorize`](crate::AuthorizationServer::authorize) or
+    /// [`deny`](crate::AuthorizationServer::deny) elsewhere.
+    ///
+    /// A link from anywhere brings a browser with its cookies here: `Allowed` is for the form of
+    /// the application's own page, which repeats the request's parameters and carries something
+    /// that only that page knew, posted by a person who is logged in recently enough
+    /// ([`wants_login`](AuthorizationRequest::wants_login)).
+    async fn decision(
+        &self,
+        request: &Request<Bytes>,
+        authorization: &AuthorizationRequest,
+    ) -> Decision {
+        let _ = (request, authorization);
+        Decision::Pending
+    }
+
+    /// The request is valid and undecided: the application's page for login and consent.
     fn preauthorize_success(
         &self,
         request: &Request<Bytes>,
         authorization: &AuthorizationRequest,
     ) -> Response<Bytes>;
+
+    /// The request is not valid: 303 to the client, or JSON for what must not be redirected.
+    fn preauthorize_error(&self, error: &AuthorizeError) -> Response<Bytes> {
+        not_authorized(error)
+    }
 
     /// The person consented: 303 to the client.
     fn authorize_success(&self, response: &AuthorizeResponse) -> Response<Bytes> {
@@ -113,10 +164,7 @@ pub trait AuthorizeApplication: Send + Sync + 'static {
 
     /// Not granted: 303 to the client, or JSON for what must not be redirected.
     fn authorize_error(&self, error: &AuthorizeError) -> Response<Bytes> {
-        match error {
-            AuthorizeError::Page(error) => error_response(error),
-            AuthorizeError::Redirect { location, .. } => redirect(location),
-        }
+        not_authorized(error)
     }
 }
 
@@ -152,6 +200,13 @@ impl RevokeApplication for RfcApplication {}
 impl DeviceApplication for RfcApplication {}
 impl UserinfoApplication for RfcApplication {}
 impl PushedApplication for RfcApplication {}
+
+fn not_authorized(error: &AuthorizeError) -> Response<Bytes> {
+    match error {
+        AuthorizeError::Page(error) => error_response(error),
+        AuthorizeError::Redirect { location, .. } => redirect(location),
+    }
+}
 
 /// The error's status and the JSON of RFC 6749 §5.2.
 pub(crate) fn error_response(error: &OAuthError) -> Response<Bytes> {

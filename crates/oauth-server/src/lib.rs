@@ -43,8 +43,8 @@ mod throttle;
 mod token_format;
 
 pub use application::{
-    Application, AuthorizeApplication, DeviceApplication, IntrospectApplication, PushedApplication,
-    RevokeApplication, RfcApplication, TokenApplication, UserinfoApplication,
+    Application, AuthorizeApplication, Decision, DeviceApplication, IntrospectApplication,
+    PushedApplication, RevokeApplication, RfcApplication, TokenApplication, UserinfoApplication,
 };
 pub use authenticate::BasicEncoding;
 pub use client::{Client, ClientAuthenticationMethod, ClientBuilder, RefreshRotation};

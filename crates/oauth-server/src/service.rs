@@ -23,9 +23,9 @@ use serde_json::Value;
 use tower_service::Service;
 
 use crate::{
-    AuthorizationServer, AuthorizeApplication, DeviceApplication, IntrospectApplication,
-    OAuthError, PushedApplication, RevokeApplication, Source, TokenApplication,
-    UserinfoApplication,
+    AuthorizationRequest, AuthorizationServer, AuthorizeApplication, AuthorizeError, Decision,
+    DeviceApplication, IntrospectApplication, OAuthError, PushedApplication, RevokeApplication,
+    Source, TokenApplication, UserinfoApplication,
     application::{error_response, json_response},
     error::NO_STORE,
     guard,
@@ -78,8 +78,8 @@ services! {
 }
 
 impl AuthorizationServer {
-    /// The authorization endpoint up to the page of `application`, where the person decides. No
-    /// other page may frame it (RFC 9700 §4.16), and its URL is told to nobody; a
+    /// The authorization endpoint: what the person decided is what `application` says, and until
+    /// they did it shows its page. No other page may frame it (RFC 9700 §4.16), and its URL is told to nobody; a
     /// `Content-Security-Policy` of the application's own is kept, and should say
     /// `frame-ancestors`, too.
     pub fn authorize_service(&self, application: impl AuthorizeApplication) -> EndpointService {
@@ -89,11 +89,11 @@ impl AuthorizationServer {
             Box::pin(async move {
                 let page = match server.preauthorize(&request).await {
                     Ok(authorization) => {
-                        let page = application.preauthorize_success(&request, &authorization);
-                        not_stored(page)
+                        decided(&server, &*application, &request, authorization).await
                     }
                     Err(error) => {
-                        protect(application.authorize_error(&error), error.error().headers())
+                        let page = application.preauthorize_error(&error);
+                        protect(page, error.error().headers())
                     }
                 };
                 unframed(page)
@@ -186,6 +186,35 @@ where
             });
             Ok(answer.map(Full::new))
         })
+    }
+}
+
+/// The application's page, or where its person's decision sends the browser.
+async fn decided(
+    server: &AuthorizationServer,
+    application: &impl AuthorizeApplication,
+    request: &Request<Bytes>,
+    authorization: AuthorizationRequest,
+) -> Response<Bytes> {
+    let answer = match application.decision(request, &authorization).await {
+        Decision::Pending => {
+            return not_stored(application.preauthorize_success(request, &authorization));
+        }
+        Decision::Denied => Err(server
+            .refuse(&authorization)
+            .await
+            .unwrap_or_else(AuthorizeError::Page)),
+        Decision::Allowed { subject, auth_time } => {
+            let authorization = match auth_time {
+                Some(auth_time) => authorization.authenticated_at(auth_time),
+                None => authorization,
+            };
+            server.authorize(&authorization, &subject).await
+        }
+    };
+    match answer {
+        Ok(granted) => not_stored(application.authorize_success(&granted)),
+        Err(error) => protect(application.authorize_error(&error), error.error().headers()),
     }
 }
 

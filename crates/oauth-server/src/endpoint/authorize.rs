@@ -217,7 +217,6 @@ impl AuthorizationServer {
     }
 
     /// [`deny`](Self::deny) that also ends a pushed request.
-    #[cfg(feature = "pages")]
     pub(crate) async fn refuse(
         &self,
         request: &AuthorizationRequest,

@@ -2,12 +2,14 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use http::Response;
 use http_body_util::BodyExt;
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use oauth_server::{
-    AuthorizationRequest, AuthorizeApplication, RfcApplication, TokenApplication, TokenResponse,
+    AuthorizationRequest, AuthorizeApplication, AuthorizeError, Decision, RfcApplication,
+    TokenApplication, TokenResponse,
 };
 use serde_json::{Value, json};
 use tokio::{
@@ -258,6 +260,91 @@ async fn the_path_of_the_issuer() {
     );
     assert_eq!(status("POST", "/token").await, 404);
     assert_eq!(status("POST", "/tenant/device_authorization").await, 404);
+}
+
+/// Its person is logged in already, and decides by a field of its form.
+struct Deciding;
+
+#[async_trait]
+impl AuthorizeApplication for Deciding {
+    async fn decision(&self, request: &http::Request<Bytes>, _: &AuthorizationRequest) -> Decision {
+        // As if it asked a database who that is.
+        tokio::task::yield_now().await;
+        match request.body().as_ref() {
+            body if body.ends_with(b"&decision=allow") => Decision::allowed_by("person-1"),
+            body if body.ends_with(b"&decision=client") => Decision::allowed_by("app"),
+            body if body.ends_with(b"&decision=deny") => Decision::Denied,
+            _ => Decision::Pending,
+        }
+    }
+
+    fn preauthorize_success(
+        &self,
+        _: &http::Request<Bytes>,
+        _: &AuthorizationRequest,
+    ) -> Response<Bytes> {
+        Response::new("Allow it?".into())
+    }
+
+    fn preauthorize_error(&self, error: &AuthorizeError) -> Response<Bytes> {
+        Response::new(format!("No: {}", error.error().error()).into())
+    }
+}
+
+#[tokio::test]
+async fn an_application_decides_at_the_authorization_endpoint() {
+    let world = world();
+    let mut service = world.server.authorize_service(Deciding);
+    let mut posted = async |fields: &str| {
+        let request = http::Request::post("/authorize")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(http_body_util::Full::new(Bytes::from(format!(
+                "client_id=app&{fields}"
+            ))));
+        service.call(request.unwrap()).await.unwrap()
+    };
+    let pkce = format!("response_type=code&code_challenge={CHALLENGE}&code_challenge_method=S256");
+    let body = async |answer: Response<http_body_util::Full<Bytes>>| {
+        answer.into_body().collect().await.unwrap().to_bytes()
+    };
+    assert_eq!(body(posted(&pkce).await).await, "Allow it?");
+    assert_eq!(
+        body(posted("response_type=x").await).await,
+        "No: unsupported_response_type"
+    );
+    for (decision, told) in [
+        ("allow", "code="),
+        ("deny", "error=access_denied"),
+        ("client", "error=access_denied"),
+    ] {
+        let answer = posted(&format!("{pkce}&decision={decision}")).await;
+        assert_eq!(answer.status(), 303, "{decision}");
+        assert_eq!(answer.headers()["cache-control"], "no-store");
+        let location = answer.headers()["location"].to_str().unwrap();
+        let told = format!("https://app.example/cb?{told}");
+        assert!(location.starts_with(&told), "{location}");
+        if decision == "allow" {
+            let query = location.split_once('?').unwrap().1;
+            let code = form_urlencoded::parse(query.as_bytes()).next().unwrap().1;
+            let fields = crate::support::redemption(&code);
+            let tokens = world.token(&fields).await.unwrap();
+            assert_eq!(tokens.subject(), Some("person-1"));
+        }
+    }
+    // A pushed request is good for one decision.
+    for decision in ["allow", "deny"] {
+        let pushed = crate::support::as_client("app", &form_pairs(&pkce));
+        let pushed = world.server.pushed_authorization(&pushed).await.unwrap();
+        let uri = format!("request_uri={}&decision={decision}", pushed.request_uri());
+        assert_eq!(posted(&uri).await.status(), 303, "{decision}");
+        assert_eq!(body(posted(&uri).await).await, "No: invalid_request_uri");
+    }
+}
+
+fn form_pairs(form: &str) -> Vec<(&str, &str)> {
+    form.split('&')
+        .filter_map(|it| it.split_once('='))
+        .collect()
 }
 
 #[tokio::test]
