@@ -7,9 +7,8 @@ use http::Request;
 use serde_json::{Map, Value};
 
 use crate::{
-    AuthorizationServer, Client, ClientAuthenticationMethod, Jwks, OAuthError,
-    Source, TokenHash, client::MAX_CLIENT_ID, issue::later, jose::Jws, parameters::Parameters,
-    throttle::Attempt,
+    AuthorizationServer, Client, ClientAuthenticationMethod, Jwks, OAuthError, Source, TokenHash,
+    client::MAX_CLIENT_ID, issue::later, jose::Jws, parameters::Parameters, throttle::Attempt,
 };
 
 const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";

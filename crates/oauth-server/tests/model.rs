@@ -1,5 +1,5 @@
 //! The life of codes and tokens against a short model: whatever is done in whatever order, the
-//! server says what the model says, however often it is killed on the way.
+//! server says what the model says, however often what it has in memory is lost on the way.
 
 #![allow(
     clippy::unwrap_used,
@@ -43,7 +43,8 @@ pub(crate) enum Event {
     Advance(u64),
     /// What has ended is cleared away.
     Purge(usize),
-    /// The process is killed, and starts again with what is stored.
+    /// All that is in the server's memory is lost, and a new one starts with what is stored: for SQLite
+    /// a copy of the files as they are at that moment.
     Crash,
 }
 

@@ -177,7 +177,9 @@ async fn caller_not_entitled(cx: Context) -> Outcome {
     let answer = tested.token_as(&set.confidential, &wanted).await?;
     let token = granted("a request with a resource", &answer)?;
     let token = member(&token, "access_token")?;
-    let seen = tested.introspect_as(&set.other_resource_server, token).await?;
+    let seen = tested
+        .introspect_as(&set.other_resource_server, token)
+        .await?;
     ensure!(
         seen == exactly,
         "introspected a token for another audience, expected {exactly}, got {seen}"

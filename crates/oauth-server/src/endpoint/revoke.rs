@@ -72,7 +72,8 @@ impl AuthorizationServer {
     }
 
     /// Revokes the access and refresh tokens of this client (or all) and this subject (or all),
-    /// and the codes that would become tokens. Says how many tokens they were.
+    /// and the codes that would become tokens. Says how many tokens they were. The contexts in
+    /// memory look through all of their tokens for that, and everybody else waits meanwhile.
     ///
     /// # Errors
     ///

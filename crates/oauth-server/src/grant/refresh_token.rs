@@ -59,7 +59,7 @@ pub(super) async fn grant(request: TokenRequest<'_>) -> Result<TokenResponse, OA
     }
 }
 
-/// A consumed token: within the grace window its client gets the successor once more, as long as
+/// A consumed token: within the grace window its client gets the successor again, as long as
 /// nobody has used that. Otherwise one of two holds a stolen token, thief or owner, and nobody
 /// can tell which.
 async fn again(

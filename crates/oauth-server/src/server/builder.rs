@@ -191,9 +191,9 @@ impl AuthorizationServerBuilder {
         /// most 36 500 days, in whole seconds. Each use begins it anew, up to the end of
         /// [`refresh_token_lifetime`](Self::refresh_token_lifetime).
         refresh_token_idle_lifetime: Duration => Some(refresh_token_idle_lifetime);
-        /// For how long a used refresh token gets its client a second answer, should the first
-        /// be lost on the way: a new access token and the same successor as before, as long as
-        /// that one is unused. After it, or once the successor is used, its return revokes the
+        /// For how long a used refresh token gets its client another answer, however often it asks,
+        /// should the first be lost on the way: a new access token and the same successor as
+        /// before, as long as that one is unused. After it, or once the successor is used, its return revokes the
         /// whole grant. Zero, which is the default, to 60 seconds; a stolen token is as good as
         /// the client's for that long.
         refresh_grace: Duration => refresh_grace;
@@ -345,7 +345,7 @@ impl AuthorizationServerBuilder {
                     self.public_throttle,
                 ]
                 .iter()
-                    .all(|(failures, window)| *failures > 0 && *window <= DAY),
+                .all(|(failures, window)| *failures > 0 && *window <= DAY),
             ),
             (
                 "a resource",

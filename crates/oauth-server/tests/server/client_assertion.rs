@@ -5,8 +5,7 @@ use http::Request;
 use oauth_server::ErrorCode::{InvalidClient, InvalidRequest};
 use oauth_server::{
     Client, ClientAuthenticationMethod, ClientBuilder, ContextError, FetchJwks, GrantType, Jwks,
-    OAuthError, SecretCost,
-    SigningAlgorithm, TokenResponse,
+    OAuthError, SecretCost, SigningAlgorithm, TokenResponse,
 };
 use serde_json::{Value, json};
 

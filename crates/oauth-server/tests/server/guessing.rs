@@ -90,7 +90,13 @@ async fn one_source_does_not_use_up_what_a_public_client_may_have() {
     assert!(error.headers().contains_key("retry-after"));
     let pushed = world.server.pushed_authorization(&from("public", 1)).await;
     assert_refused(pushed, 429, TemporarilyUnavailable);
-    for (client, host) in [("public", 2), ("app", 1), ("app", 1), ("app", 1), ("app", 1)] {
+    for (client, host) in [
+        ("public", 2),
+        ("app", 1),
+        ("app", 1),
+        ("app", 1),
+        ("app", 1),
+    ] {
         let other = world.server.device_authorization(&from(client, host)).await;
         other.expect("another source, or a client that authenticates");
     }

@@ -593,14 +593,19 @@ async fn a_login_for_one_request_is_not_good_for_two_at_once() {
         };
         *sessions.both.lock().unwrap() = Some(Arc::new(Barrier::new(2)));
         let allow = [("decision", "allow")];
-        let (one, other) = tokio::join!(
-            one.submit(&consent, &allow),
-            other.submit(&consent, &allow)
-        );
+        let (one, other) =
+            tokio::join!(one.submit(&consent, &allow), other.submit(&consent, &allow));
         let moved = [&one, &other].into_iter().filter(|it| it.status == 303);
-        assert_eq!(moved.map(answer).filter(|it| it == "code").count(), codes, "{wish}");
+        assert_eq!(
+            moved.map(answer).filter(|it| it == "code").count(),
+            codes,
+            "{wish}"
+        );
         let asked = [&one, &other].into_iter().filter(|it| it.status == 200);
-        assert_eq!(asked.filter(|it| it.title() == "Sign in").count(), 2 - codes);
+        assert_eq!(
+            asked.filter(|it| it.title() == "Sign in").count(),
+            2 - codes
+        );
     }
 }
 
@@ -629,7 +634,11 @@ async fn consent_is_for_the_resources_that_were_shown() {
     let login = browser.get(&at(a)).await;
     let consent = browser.login(&login).await;
     assert!(consent.html.contains("Only at</h2>"), "{}", consent.html);
-    assert!(consent.html.contains("<li>https://a.example/?&#60;b&#62;</li>"));
+    assert!(
+        consent
+            .html
+            .contains("<li>https://a.example/?&#60;b&#62;</li>")
+    );
     assert_protected(&consent);
     let allowed = browser.submit(&consent, &[("decision", "allow")]).await;
     assert_eq!(answer(&allowed), "code");
@@ -644,7 +653,11 @@ async fn consent_is_for_the_resources_that_were_shown() {
     let page = browser.get("/device").await;
     let code = [("user_code", device.user_code())];
     let confirm = browser.submit(&page, &code).await;
-    assert!(confirm.html.contains("<li>https://b.example</li>"), "{}", confirm.html);
+    assert!(
+        confirm.html.contains("<li>https://b.example</li>"),
+        "{}",
+        confirm.html
+    );
 }
 
 #[tokio::test]

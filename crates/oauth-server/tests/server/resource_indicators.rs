@@ -6,7 +6,9 @@ use oauth_server::ErrorCode::InvalidTarget;
 use oauth_server::{OAuthError, TokenResponse};
 use serde_json::{Value, json};
 
-use crate::support::{CHALLENGE, SECRET, World, app, as_client, assert_refused, redemption, world_with};
+use crate::support::{
+    CHALLENGE, SECRET, World, app, as_client, assert_refused, redemption, world_with,
+};
 
 const A: (&str, &str) = ("resource", "https://a.example");
 const B: (&str, &str) = ("resource", "https://b.example/path?q");

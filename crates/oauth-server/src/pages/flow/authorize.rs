@@ -27,7 +27,7 @@ impl Visit {
         };
         let session = self.session().await?;
         let Some(session) = session.filter(|it| self.is_recent(it, &authorization, &text)) else {
-            return self.to_login(&authorization, &text);
+            return self.sign_in(&authorization, &text);
         };
         let scopes = self.server.scope_records(authorization.scope()).await?;
         let client = authorization.client();
@@ -75,9 +75,8 @@ impl Visit {
             Err(error) => return refused(error),
         };
         let session = self.session().await?;
-        let Some(session) = session.filter(|it| self.is_recent(it, &authorization, text))
-        else {
-            return self.to_login(&authorization, text);
+        let Some(session) = session.filter(|it| self.is_recent(it, &authorization, text)) else {
+            return self.sign_in(&authorization, text);
         };
         if form.get("decision") != Some("allow") {
             let denied = self.server.refuse(&authorization).await?;
@@ -87,12 +86,12 @@ impl Visit {
         let mut remember = |stored: &mut SessionRecord| stored.remember(&authorization);
         // Who logged out meanwhile consented to nothing.
         if self.settings.remember_consent && !sessions.update(&session.hash, &mut remember).await? {
-            return self.to_login(&authorization, text);
+            return self.sign_in(&authorization, text);
         }
         self.grant(authorization, session, text).await
     }
 
-    fn to_login(&mut self, authorization: &AuthorizationRequest, text: &str) -> Answer {
+    fn sign_in(&mut self, authorization: &AuthorizationRequest, text: &str) -> Answer {
         match authorization.prompts(Prompt::None) {
             true => refused(self.server.login_required(authorization)),
             false => self.login_page(Goal::Authorize, text, Some(authorization), None, ""),
@@ -127,10 +126,9 @@ impl Visit {
             };
             let sessions = &self.settings.sessions;
             let there = sessions.update(&session.hash, &mut used).await?;
-            let recent =
-                || !authorization.wants_login(session.authenticated_at, self.server.now());
+            let recent = || !authorization.wants_login(session.authenticated_at, self.server.now());
             if !there || !(first || recent()) {
-                return self.to_login(&authorization, text);
+                return self.sign_in(&authorization, text);
             }
         }
         match self
