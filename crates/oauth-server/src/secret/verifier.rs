@@ -8,12 +8,12 @@ use tokio::sync::Semaphore;
 use super::{CHOSEN_SECRETS, MAX_SECRET, SecretCost, SecretHash};
 use crate::{BuildError, ContextError};
 
-/// So many secrets wait for their turn, which is a few seconds at the default cost: nobody waits
-/// longer for an answer.
-const MAX_WAITING: usize = 256;
+/// So many secrets wait for their turn, which takes half a minute at the default cost on two cores:
+/// nobody waits longer for an answer.
+const MAX_WAITING: usize = 1024;
 
 /// Verifies secrets on blocking threads, a few at a time, so that a flood of them can take
-/// neither all memory nor the async threads; while 256 wait, more are refused. Its clones share
+/// neither all memory nor the async threads; while 1 024 wait, more are refused. Its clones share
 /// that limit.
 ///
 /// An application's own [`ResourceOwners`](crate::ResourceOwners) checks passwords with it:
