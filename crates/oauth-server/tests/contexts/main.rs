@@ -16,6 +16,8 @@ use oauth_server::{
     },
 };
 
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod nodes;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "postgres")]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use oauth_server::{TokenHash, sql::SqlStore};
 
-use crate::{TRIALS, of, records, suite};
+use crate::{TRIALS, nodes, of, records, suite};
 
 /// A folder that is gone at the end.
 struct Folder(PathBuf);
@@ -36,9 +36,14 @@ async fn what_is_stored_outlives_the_process_and_holds_no_token() {
     let folder = Folder::new("restart");
     let path = folder.0.join("oauth.db");
     let token = records::access("the token itself", "g", "app", "p");
+    let before = records::end() - std::time::Duration::from_secs(1);
+    let jti = TokenHash::of("the jti itself");
     {
         let contexts = of(SqlStore::sqlite(&path).await.unwrap()).await;
         contexts.tokens.insert(token.clone(), None).await.unwrap();
+        let ids = &contexts.jwt_ids;
+        let used = ids.consume("app", &jti, records::end(), before).await;
+        assert!(used.unwrap());
         contexts
             .codes
             .insert(records::code("the code itself"), records::end())
@@ -54,6 +59,9 @@ async fn what_is_stored_outlives_the_process_and_holds_no_token() {
     }
     let contexts = of(SqlStore::sqlite(&path).await.unwrap()).await;
     assert!(contexts.tokens.get(&token.hash).await.unwrap().is_some());
+    let ids = &contexts.jwt_ids;
+    let used = ids.consume("app", &jti, records::end(), before).await;
+    assert!(!used.unwrap());
     assert!(
         !contexts
             .codes
@@ -112,6 +120,7 @@ async fn two_servers_share_a_file_and_another_version_is_refused() {
     let hash = TokenHash::of("shared");
     let (first, second) = tokio::join!(one.codes.consume(&hash), other.codes.consume(&hash));
     assert_ne!(first.unwrap(), second.unwrap());
+    nodes::run(&one, &other).await;
 
     let newer = rusqlite::Connection::open(&path).unwrap();
     newer

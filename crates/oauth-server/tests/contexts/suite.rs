@@ -103,7 +103,7 @@ pub(crate) async fn run(contexts: &Contexts, trials: usize) {
     #[cfg(feature = "pages")]
     sessions_come_and_go(contexts).await;
     what_has_ended_is_purged_in_batches(contexts).await;
-    each_is_redeemed_once(contexts, trials).await;
+    each_is_redeemed_once(&[server(contexts)], trials).await;
 }
 
 async fn clients_scopes_and_people(contexts: &Contexts) {
@@ -441,20 +441,7 @@ async fn a_jti_is_used_once(contexts: &Contexts, trials: usize) {
     let ids = &contexts.jwt_ids;
     let before = end() - Duration::from_secs(1);
     for trial in 0..trials {
-        let id = TokenHash::of(&format!("jti {trial}"));
-        let start = Arc::new(tokio::sync::Barrier::new(CROWD));
-        let uses = (0..CROWD).map(|_| {
-            let (ids, start) = (Arc::clone(ids), Arc::clone(&start));
-            tokio::spawn(async move {
-                start.wait().await;
-                ids.consume("app", &id, end(), before).await.unwrap()
-            })
-        });
-        let mut used = 0;
-        for each in uses.collect::<Vec<_>>() {
-            used += usize::from(each.await.unwrap());
-        }
-        assert_eq!(used, 1, "trial {trial}");
+        race_for_a_jti(&[ids], &format!("jti {trial}")).await;
     }
     assert_eq!(ids.purge(before, 9).await.unwrap(), 0);
     let id = TokenHash::of("jti 0");
@@ -464,6 +451,24 @@ async fn a_jti_is_used_once(contexts: &Contexts, trials: usize) {
     assert!(ids.consume("app", &id, later, end()).await.unwrap());
     assert!(!ids.consume("app", &id, later, end()).await.unwrap());
     assert!(ids.consume("app", &id, later, later).await.unwrap());
+}
+
+pub(crate) async fn race_for_a_jti(nodes: &[&Arc<dyn JwtIds>], jti: &str) {
+    let id = TokenHash::of(jti);
+    let start = Arc::new(tokio::sync::Barrier::new(CROWD));
+    let before = end() - Duration::from_secs(1);
+    let uses = (0..CROWD).map(|index| {
+        let (ids, start) = (Arc::clone(nodes[index % nodes.len()]), Arc::clone(&start));
+        tokio::spawn(async move {
+            start.wait().await;
+            ids.consume("app", &id, end(), before).await.unwrap()
+        })
+    });
+    let mut used = 0;
+    for each in uses.collect::<Vec<_>>() {
+        used += usize::from(each.await.unwrap());
+    }
+    assert_eq!(used, 1, "{jti}");
 }
 
 #[cfg(feature = "pages")]
@@ -530,9 +535,8 @@ async fn what_has_ended_is_purged_in_batches(contexts: &Contexts) {
     assert_eq!(contexts.devices.purge(later, 9).await.unwrap(), 1);
 }
 
-/// A hundred at once, through the token endpoint, for one code, device code and refresh token.
-async fn each_is_redeemed_once(contexts: &Contexts, trials: usize) {
-    let server = AuthorizationServer::builder("https://auth.example")
+pub(crate) fn server(contexts: &Contexts) -> AuthorizationServer {
+    AuthorizationServer::builder("https://auth.example")
         .clients(contexts.clients.clone())
         .access_tokens(contexts.tokens.clone())
         .authorization_codes(contexts.codes.clone())
@@ -543,21 +547,27 @@ async fn each_is_redeemed_once(contexts: &Contexts, trials: usize) {
         .clock(Arc::new(ManualClock::new(end())))
         .secret_cost(SecretCost::LOW)
         .build()
-        .unwrap();
+        .unwrap()
+}
+
+/// A hundred at once, through the token endpoints of all these servers, for one code, device code
+/// and refresh token.
+pub(crate) async fn each_is_redeemed_once(servers: &[AuthorizationServer], trials: usize) {
+    let server = &servers[0];
     for trial in 0..trials {
-        let code = authorized(&server).await;
+        let code = authorized(server).await;
         let code = format!(
             "grant_type=authorization_code&code={code}\
              &code_verifier=dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
         );
-        race(&server, &code, trial).await;
+        race(servers, &code, trial).await;
 
         let started = server.device_authorization(&form("")).await.unwrap();
         let user_code = started.user_code();
         assert!(server.approve_device(user_code, "person-1").await.unwrap());
         let grant = "urn:ietf:params:oauth:grant-type:device_code";
         let device_code = format!("grant_type={grant}&device_code={}", started.device_code());
-        race(&server, &device_code, trial).await;
+        race(servers, &device_code, trial).await;
 
         let scope = oauth_server::Scope::parse("read").unwrap();
         let issued = server.issue(
@@ -569,7 +579,7 @@ async fn each_is_redeemed_once(contexts: &Contexts, trials: usize) {
         let issued = issued.await.unwrap();
         let token = issued.refresh_token().unwrap();
         let refresh = format!("grant_type=refresh_token&refresh_token={token}");
-        race(&server, &refresh, trial).await;
+        race(servers, &refresh, trial).await;
     }
 }
 
@@ -584,9 +594,10 @@ async fn authorized(server: &AuthorizationServer) -> String {
     answer.code().to_owned()
 }
 
-async fn race(server: &AuthorizationServer, fields: &str, trial: usize) {
+async fn race(servers: &[AuthorizationServer], fields: &str, trial: usize) {
     let start = Arc::new(tokio::sync::Barrier::new(CROWD));
-    let requests = (0..CROWD).map(|_| {
+    let requests = (0..CROWD).map(|index| {
+        let server = &servers[index % servers.len()];
         let (server, request, start) = (server.clone(), form(fields), start.clone());
         tokio::spawn(async move {
             start.wait().await;
@@ -601,10 +612,12 @@ async fn race(server: &AuthorizationServer, fields: &str, trial: usize) {
         }
     }
     assert_eq!(won.len(), 1, "trial {trial}: {fields}");
-    let live = server.access_token(won[0].access_token()).await.unwrap();
-    assert!(live.is_none(), "ninety-nine came back with it");
-    let refresh = won[0].refresh_token().unwrap();
-    assert!(server.refresh_token(refresh).await.unwrap().is_none());
+    for server in servers {
+        let live = server.access_token(won[0].access_token()).await.unwrap();
+        assert!(live.is_none(), "ninety-nine came back with it");
+        let refresh = won[0].refresh_token().unwrap();
+        assert!(server.refresh_token(refresh).await.unwrap().is_none());
+    }
 }
 
 #[track_caller]
