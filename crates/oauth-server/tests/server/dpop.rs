@@ -533,3 +533,27 @@ async fn authentication_comes_first() {
         .await
         .expect("the proof is unused");
 }
+
+/// Each proof is remembered, and a public client's id is no secret.
+#[tokio::test]
+async fn one_source_does_not_fill_the_memory_of_proofs_of_a_public_client() {
+    let world = world_with(|it| it.public_throttle(1, Duration::from_secs(60)));
+    let key = Key::new(SigningAlgorithm::Es256);
+    let guess = async |host: u8| {
+        let fields = [
+            ("client_id", "public"),
+            ("grant_type", "refresh_token"),
+            ("refresh_token", "guess"),
+        ];
+        let mut request = proved(form(&fields), &proof(&world, &key));
+        let source = oauth_server::Source([127, 0, 0, host].into());
+        request.extensions_mut().insert(source);
+        world.server.token(&request).await
+    };
+    for _ in 0..10 {
+        assert_refused(guess(1).await, 400, InvalidGrant);
+    }
+    let limited = oauth_server::ErrorCode::TemporarilyUnavailable;
+    assert_refused(guess(1).await, 429, limited);
+    assert_refused(guess(2).await, 400, InvalidGrant);
+}
