@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Arg, Args, Command, CommandFactory, Parser, Subcommand};
 
-use crate::options::{Options, Output};
+use crate::options::{Options, Output, StoreUrl};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -28,7 +28,7 @@ pub(crate) enum Subcommands {
     #[command(after_help = "Examples:\n  \
         export OAUTH_CLIENT_SECRET=…   # or --client-secret-file FILE, - for standard input\n  \
         oauth token --issuer https://id.example.com --client-id svc --scope read\n  \
-        curl -H \"$(oauth token --provider moov --client-id KEY --scope /accounts.read --output header)\" …")]
+        curl -H \"$(oauth token --provider moov --client-id KEY --origin https://example.com --scope /accounts.read --output header)\" …")]
     Token(Box<Options>),
     /// Logs a user in, in the browser or with --device, and stores the tokens
     #[command(after_help = "Examples:\n  \
@@ -152,13 +152,19 @@ pub(crate) struct Selection {
 pub(crate) struct StoreOptions {
     /// sqlite:PATH, postgres://…, redis://…; the user's data folder otherwise
     #[arg(long, value_name = "URL")]
-    pub(crate) store: Option<String>,
+    pub(crate) store: Option<StoreUrl>,
     /// The keys of the store, `name:base64` one a line; also OAUTH_STORE_KEY
     #[arg(long, value_name = "FILE")]
     pub(crate) store_key_file: Option<PathBuf>,
     /// How answers and errors are printed
     #[arg(long, value_enum)]
     pub(crate) output: Option<Output>,
+    /// Which profile holds the rest
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    /// The file with the profiles; oauth/oauth.toml in the user's configuration folder otherwise
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -57,6 +57,23 @@ impl Transport for OnFirstUse {
     }
 }
 
+/// Of a client that only knows whose tokens the store has: where the server's endpoints are, it does
+/// not know.
+#[derive(Debug)]
+struct Silent;
+
+#[async_trait]
+impl Transport for Silent {
+    async fn send(
+        &self,
+        _request: http::Request<Bytes>,
+        _limits: Limits,
+    ) -> Result<http::Response<Bytes>, TransportError> {
+        Err(TransportError::new(TransportErrorKind::Request)
+            .with_source("the server's endpoints are not known yet"))
+    }
+}
+
 impl Setup {
     pub(crate) fn new(options: &Options, secrets: &Secrets) -> Result<Self, Failure> {
         provider::check_urls(options)?;
@@ -104,13 +121,13 @@ impl Setup {
                 })
             }
             Chosen::Other(provider) => Ok(Clients {
-                core: self.of(provider, options, secrets)?,
+                core: self.of(provider, Arc::clone(&self.transport), options, secrets)?,
                 twitch: None,
             }),
         }
     }
 
-    /// The client, of a server that is not asked.
+    /// The client, of a server that is not asked for anything.
     pub(crate) fn unasked(
         &self,
         issuer: &str,
@@ -119,7 +136,7 @@ impl Setup {
     ) -> Result<Clients, Failure> {
         let provider = Arc::new(provider::unasked(issuer)?);
         Ok(Clients {
-            core: self.of(provider, options, secrets)?,
+            core: self.of(provider, Arc::new(Silent), options, secrets)?,
             twitch: None,
         })
     }
@@ -127,12 +144,13 @@ impl Setup {
     fn of(
         &self,
         provider: Arc<dyn Provider>,
+        transport: Arc<dyn Transport>,
         options: &Options,
         secrets: &Secrets,
     ) -> Result<Client, Failure> {
         let retry = retry(options, provider.retry_policy());
         let mut builder = Client::builder_for(provider, &self.client_id)
-            .shared_transport(Arc::clone(&self.transport))
+            .shared_transport(transport)
             .limits(limits(options))
             .retry(retry);
         if let Some(secret) = secret(options, secrets) {

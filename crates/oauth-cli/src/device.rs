@@ -3,9 +3,21 @@
 use oauth_core::{Client, DeviceAuthorization, Error, Scopes, TokenSet};
 
 use crate::{
+    failure::Failure,
     inspect::plain,
+    options::Options,
     terminal::{bold, say, spinner},
 };
+
+/// Refuses what such a login cannot carry.
+pub(crate) fn check(options: &Options) -> Result<(), Failure> {
+    if options.param.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::usage(
+        "the device grant takes no extra parameters: leave --param out",
+    ))
+}
 
 /// Shows the code, and waits until the user has entered it.
 pub(crate) async fn log_in(client: &Client, scopes: Option<&Scopes>) -> Result<TokenSet, Error> {

@@ -2,10 +2,7 @@
 
 use std::{error::Error as StdError, io, process::ExitCode};
 
-use oauth_core::{
-    Error, ErrorKind, Recovery,
-    store::{StoreError, StoreErrorKind},
-};
+use oauth_core::{Error, ErrorKind, Recovery, store::StoreError};
 use serde_json::json;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,12 +161,8 @@ impl From<Error> for Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        // A URL that names no store is the caller's mistake; a store that does not open is not.
-        let unknown = error.kind() == StoreErrorKind::Configuration
-            && error.to_string().starts_with("a store's URL");
         let recovery = Error::store(error.clone()).recovery();
-        let kind = if unknown { Kind::Usage } else { Kind::Store };
-        Self::new(kind, chain(&error), recovery)
+        Self::new(Kind::Store, chain(&error), recovery)
     }
 }
 

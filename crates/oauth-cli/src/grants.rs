@@ -10,7 +10,6 @@ use oauth_core::{
 
 use crate::{
     device,
-    failure::Failure,
     options::{GrantName, Options},
     secrets::Secrets,
 };
@@ -24,14 +23,26 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    pub(crate) fn new(options: &Options, secrets: &Secrets) -> Result<Self, Failure> {
+    pub(crate) fn new(options: &Options, secrets: &Secrets) -> Self {
         let password = options.username.as_ref().map(|_| GrantName::Password);
-        Ok(Self {
+        Self {
             grant: options.grant.or(password),
             username: options.username.clone(),
             redirect_uri: options.redirect_uri.clone(),
             secrets: secrets.clone(),
-        })
+        }
+    }
+
+    /// Whether all is there that the grant needs.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        match self.grant {
+            None | Some(GrantName::ClientCredentials | GrantName::DeviceCode) => Ok(()),
+            Some(GrantName::Password) => self.password().map(drop),
+            Some(GrantName::RefreshToken) => self.refresh_token().map(drop),
+            Some(GrantName::AuthorizationCode) => self.code().map(drop),
+            Some(GrantName::JwtBearer) => self.assertion().map(drop),
+            Some(GrantName::TokenExchange) => self.subject_token().map(drop),
+        }
     }
 
     fn password(&self) -> Result<grant::Password, Error> {
@@ -66,6 +77,25 @@ impl Source {
             token.expose_secret(),
         )?))
     }
+
+    fn assertion(&self) -> Result<grant::JwtBearer, Error> {
+        let assertion = given(
+            &self.secrets.assertion,
+            "OAUTH_ASSERTION",
+            "--assertion-file",
+        )?;
+        Ok(grant::JwtBearer::new(assertion))
+    }
+
+    fn subject_token(&self) -> Result<grant::TokenExchange, Error> {
+        let token = given(
+            &self.secrets.subject_token,
+            "OAUTH_SUBJECT_TOKEN",
+            "--subject-token-file",
+        )?;
+        let kind = grant::TokenExchange::ACCESS_TOKEN;
+        Ok(grant::TokenExchange::new(token, kind))
+    }
 }
 
 #[async_trait]
@@ -96,23 +126,8 @@ impl TokenSource for Source {
             Some(GrantName::RefreshToken) => with_scopes!(self.refresh_token()?, with_scopes),
             Some(GrantName::AuthorizationCode) => with_scopes!(self.code()?, with_requested_scopes),
             Some(GrantName::DeviceCode) => device::log_in(client, scopes.as_ref()).await,
-            Some(GrantName::JwtBearer) => {
-                let assertion = given(
-                    &self.secrets.assertion,
-                    "OAUTH_ASSERTION",
-                    "--assertion-file",
-                )?;
-                with_scopes!(grant::JwtBearer::new(assertion), with_scopes)
-            }
-            Some(GrantName::TokenExchange) => {
-                let token = given(
-                    &self.secrets.subject_token,
-                    "OAUTH_SUBJECT_TOKEN",
-                    "--subject-token-file",
-                )?;
-                let kind = grant::TokenExchange::ACCESS_TOKEN;
-                with_scopes!(grant::TokenExchange::new(token, kind), with_scopes)
-            }
+            Some(GrantName::JwtBearer) => with_scopes!(self.assertion()?, with_scopes),
+            Some(GrantName::TokenExchange) => with_scopes!(self.subject_token()?, with_scopes),
         };
         token.map(Some)
     }

@@ -111,7 +111,7 @@ async fn others_say(session: &Session, token: &Asked) -> Result<Map<String, Valu
             "client_id": said.client_id(),
             "subject": said.subject(),
             "scopes": said.scopes().map(|scopes| scopes.iter().map(str::to_owned).collect::<Vec<_>>()),
-            "expires_at": said.expires_at().map(time),
+            "expires_at": said.expires_at().and_then(time),
         })));
     }
     if endpoints.userinfo().is_none() {

@@ -7,13 +7,16 @@ use std::{
 
 use axum::Router;
 use http::{Method, Request, Response, StatusCode, header};
-use oauth_core::{Error, ErrorKind, PendingAuthorization, grant::AuthorizationCode};
+use indicatif::ProgressBar;
+use oauth_core::{Error, ErrorCode, ErrorKind, PendingAuthorization, grant::AuthorizationCode};
 use tokio::{net::TcpListener, sync::oneshot};
 use url::{Host, Url};
 
 use crate::{
     failure::Failure,
+    inspect::plain,
     pages::{self, Page},
+    terminal::say,
 };
 
 /// A socket that waits, and the redirect URI that leads to it.
@@ -52,10 +55,11 @@ impl Receiver {
     }
 
     /// Waits for the answer to `pending`. Others are told that they are wrong here, and change
-    /// nothing.
+    /// nothing but a line on the terminal, where `waiting_for` turns.
     pub(crate) async fn receive(
         self,
         pending: PendingAuthorization,
+        waiting_for: ProgressBar,
     ) -> Result<AuthorizationCode, Failure> {
         let (sender, answer) = oneshot::channel();
         let waiting = Arc::new(Mutex::new(Waiting {
@@ -64,7 +68,7 @@ impl Receiver {
         }));
         let path: Arc<str> = self.redirect_uri.path().into();
         let router = Router::new().fallback(move |request: Request<axum::body::Body>| {
-            let page = page(&path, &request, &waiting);
+            let page = page(&path, &request, &waiting, &waiting_for);
             std::future::ready(response(page))
         });
         let (stop, stopped) = oneshot::channel::<()>();
@@ -98,7 +102,12 @@ fn address(redirect_uri: &Url) -> Result<SocketAddr, Failure> {
     Ok(SocketAddr::new(ip, redirect_uri.port().unwrap_or(80)))
 }
 
-fn page<B>(path: &str, request: &Request<B>, waiting: &Mutex<Waiting>) -> Page {
+fn page<B>(
+    path: &str,
+    request: &Request<B>,
+    waiting: &Mutex<Waiting>,
+    waiting_for: &ProgressBar,
+) -> Page {
     if request.uri().path() != path || request.method() != Method::GET {
         return pages::NOT_FOUND;
     }
@@ -109,9 +118,14 @@ fn page<B>(path: &str, request: &Request<B>, waiting: &Mutex<Waiting>) -> Page {
         .accept(request.uri().query().unwrap_or_default());
     let page = match &accepted {
         Ok(_) => pages::SUCCESS,
-        Err(error) if error.kind() == ErrorKind::OAuth => pages::DENIED,
+        Err(error) if error.code() == Some(&ErrorCode::AccessDenied) => pages::DENIED,
+        Err(error) if error.kind() == ErrorKind::OAuth => pages::FAILED,
         // Somebody else's: the one that is waited for can still come.
-        Err(_) => return pages::WRONG_STATE,
+        Err(error) => {
+            let why = plain(&error.to_string());
+            waiting_for.suspend(|| say(&format!("note: an answer was not used: {why}")));
+            return pages::NOT_USED;
+        }
     };
     if let Some(answer) = waiting.answer.take() {
         // Whoever waited may have gone.

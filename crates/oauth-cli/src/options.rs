@@ -1,12 +1,53 @@
 //! What the token commands share: options, variables and profiles, in this order.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::{Args, ValueEnum};
 use oauth_core::{ClientAuthMethod, Scopes, store::Subject};
 use serde::Deserialize;
 
 use crate::failure::Failure;
+
+/// Where a store is, which may have a password in it.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct StoreUrl(String);
+
+impl From<String> for StoreUrl {
+    fn from(url: String) -> Self {
+        Self(url)
+    }
+}
+
+impl std::fmt::Debug for StoreUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("StoreUrl([REDACTED])")
+    }
+}
+
+impl StoreUrl {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether there may be a password in it. PostgreSQL takes one in the query, too.
+    pub(crate) fn has_password(&self) -> bool {
+        if self.0.starts_with("sqlite:") {
+            return false;
+        }
+        match url::Url::parse(&self.0) {
+            Ok(url) => {
+                let is_secret = |name: &str| ["password", "sslpassword"].contains(&name);
+                url.password().is_some() || url.query_pairs().any(|(name, _)| is_secret(&name))
+            }
+            // A list of hosts, or characters that should have been escaped.
+            Err(_) => self.0.contains('@') || self.0.contains("password="),
+        }
+    }
+}
 
 /// Every field is empty until somebody sets it: so a profile can fill in what is left.
 #[derive(Debug, Clone, Default, Args, Deserialize)]
@@ -57,7 +98,8 @@ pub(crate) struct Options {
     /// The user's name, for `password`
     #[arg(long, value_name = "U")]
     pub(crate) username: Option<String>,
-    /// An extra parameter of the token request, K=V; may come several times. Nothing secret
+    /// An extra parameter of the token request, K=V; may come several times. With `login` also one
+    /// of the authorization request. Nothing secret
     #[arg(long, value_name = "K=V", value_delimiter = '\n')]
     pub(crate) param: Vec<String>,
     /// The `Origin` of every call to Moov, one of the key pair's domains
@@ -96,7 +138,7 @@ pub(crate) struct Options {
     /// Where tokens are kept: sqlite:PATH, postgres://…, redis://…, memory:; the user's data folder
     /// otherwise
     #[arg(long, value_name = "URL")]
-    pub(crate) store: Option<String>,
+    pub(crate) store: Option<StoreUrl>,
     /// The keys of the store, `name:base64` one a line; also OAUTH_STORE_KEY
     #[arg(long, value_name = "FILE")]
     pub(crate) store_key_file: Option<PathBuf>,
@@ -209,18 +251,11 @@ impl From<ClientAuth> for ClientAuthMethod {
 }
 
 impl Options {
-    /// With what the profile says of everything that is not set yet.
-    pub(crate) fn with_profile(mut self) -> Result<Self, Failure> {
-        let Some(name) = &self.profile else {
-            return Ok(self);
-        };
-        let path = match self.config.clone() {
-            Some(path) => path,
-            None => default_config()?,
-        };
-        let rest = profile(&path, name)?;
+    /// Takes what the profile says of everything that is not set yet.
+    pub(crate) fn apply_profile(&mut self) -> Result<(), Failure> {
+        let rest = profile(self.profile.as_deref(), self.config.as_deref())?;
         self.fill(rest);
-        Ok(self)
+        Ok(())
     }
 
     fn fill(&mut self, rest: Self) {
@@ -295,9 +330,17 @@ fn default_config() -> Result<PathBuf, Failure> {
     Ok(folders.config_dir().join("oauth").join("oauth.toml"))
 }
 
-fn profile(path: &std::path::Path, name: &str) -> Result<Options, Failure> {
+/// What the profile of this name holds: nothing where none is named.
+pub(crate) fn profile(name: Option<&str>, config: Option<&Path>) -> Result<Options, Failure> {
+    let Some(name) = name else {
+        return Ok(Options::default());
+    };
+    let path = match config {
+        Some(path) => path.to_owned(),
+        None => default_config()?,
+    };
     let shown = path.display();
-    let text = std::fs::read_to_string(path).map_err(|error| {
+    let text = std::fs::read_to_string(&path).map_err(|error| {
         Failure::usage(format!("the profiles in {shown} cannot be read: {error}"))
     })?;
     // The message alone: the parser's own display quotes the lines.

@@ -7,6 +7,9 @@ use serde::Serialize;
 
 use crate::{failure::Failure, options::Output, session::Session, terminal::print};
 
+/// RFC 3339 has four digits for a year; counted from 1970.
+const YEAR_10000: Duration = Duration::from_secs(253_402_300_800);
+
 /// Where a token came from.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -57,7 +60,7 @@ pub(crate) fn print_token(
                 access_token: token.expose_secret(),
                 token_type: type_name(token.token_type()),
                 scopes: token.scopes().iter().collect(),
-                expires_at: token.expires_at().map(time),
+                expires_at: token.expires_at().and_then(time),
                 expires_in: token.expires_at().map(|end| until(end, now)),
                 has_refresh_token: refresh_token.is_some(),
                 from,
@@ -73,9 +76,10 @@ pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     print(&line)
 }
 
-/// RFC 3339, in UTC, to the second.
-pub(crate) fn time(time: SystemTime) -> String {
-    humantime::format_rfc3339_seconds(time).to_string()
+/// RFC 3339, in UTC, to the second; `None` for a time that it has no words for.
+pub(crate) fn time(time: SystemTime) -> Option<String> {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    (since < YEAR_10000).then(|| humantime::format_rfc3339_seconds(time).to_string())
 }
 
 pub(crate) fn type_name(token_type: TokenType) -> String {

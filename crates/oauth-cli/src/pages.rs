@@ -10,20 +10,28 @@ pub(crate) struct Page {
 
 pub(crate) const SUCCESS: Page = Page {
     status: 200,
-    title: "Signed in",
-    text: "The answer has arrived. You can close this page and go back to the terminal.",
+    title: "Back to the terminal",
+    text: "Access was allowed, and the answer has arrived. The terminal says whether you are signed in. \
+           You can close this page.",
 };
 
 pub(crate) const DENIED: Page = Page {
     status: 200,
     title: "Not signed in",
-    text: "Access was not allowed. Nothing was stored; the terminal says why. You can close this page.",
+    text: "Access was not allowed. Nothing was stored. You can close this page.",
 };
 
-pub(crate) const WRONG_STATE: Page = Page {
+pub(crate) const FAILED: Page = Page {
+    status: 200,
+    title: "The login failed",
+    text: "The server answered with an error. Nothing was stored; the terminal says why. \
+           You can close this page.",
+};
+
+pub(crate) const NOT_USED: Page = Page {
     status: 400,
-    title: "This is another login",
-    text: "This answer does not belong to the login that is under way, so it was not used. \
+    title: "This answer was not used",
+    text: "It belongs to another login, or not all of it has arrived. \
            Go back to the terminal and open the address that is shown there.",
 };
 

@@ -2,7 +2,7 @@
 
 use ministry_platform::MinistryPlatform;
 use moov::Moov;
-use oauth_core::{Capability, Provider};
+use oauth_core::{Capability, Endpoints, GenericProvider, Provider};
 use serde_json::{Map, Value, json};
 use twitch::Twitch;
 
@@ -25,7 +25,7 @@ pub(crate) fn run(arguments: &arguments::Providers) -> Result<(), Failure> {
     let platform =
         MinistryPlatform::new(HOST).map_err(|error| Failure::usage(error.to_string()))?;
     let all = [
-        generic(),
+        generic()?,
         described(&Twitch::new()),
         described(&Moov::new()),
         described(&platform),
@@ -66,14 +66,21 @@ fn described(provider: &dyn Provider) -> Value {
     })
 }
 
-/// A server that nothing is known of before it is named.
-fn generic() -> Value {
-    json!({
-        "provider": "generic",
-        "grants": GRANTS.iter().map(|(_, name)| *name).collect::<Vec<_>>(),
-        "endpoints": {},
-        "capabilities": ["pkce", "public_clients", "revocation", "introspection", "userinfo", "discovery", "scope_on_refresh", "scope_at_token", "pushed_authorization"],
-    })
+/// A server that nothing is known of before it is named: what one can do that has every endpoint.
+fn generic() -> Result<Value, Failure> {
+    let at = format!("https://{HOST}");
+    let endpoints = Endpoints::new(&at)?
+        .with_authorization(&at)?
+        .with_revocation(&at)?
+        .with_introspection(&at)?
+        .with_device_authorization(&at)?
+        .with_userinfo(&at)?
+        .with_pushed_authorization(&at)?;
+    let provider = GenericProvider::new(endpoints);
+    let can = provider.capabilities().with(Capability::Discovery);
+    let mut all = described(&provider.with_capabilities(can));
+    all["endpoints"] = json!({});
+    Ok(all)
 }
 
 fn show(provider: &Value) -> Result<(), Failure> {

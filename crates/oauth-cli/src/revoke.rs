@@ -17,8 +17,9 @@ pub(crate) async fn run(arguments: arguments::Revoke, running: &Running) -> Resu
     let client = &session.clients.core;
     let mut dead = Vec::new();
     if let Some(token) = &session.secrets.token {
+        let access_token = AccessToken::new(token.expose_secret())?;
         gone(client.revoke_text(token.clone(), None).await)?;
-        dead.push(AccessToken::new(token.expose_secret())?);
+        dead.push(access_token);
     } else {
         // Says what is missing when there is none.
         session.stored_token().await?;

@@ -5,11 +5,11 @@ use std::{ffi::OsString, process::ExitCode, time::Duration};
 use clap::{ArgMatches, FromArgMatches, parser::ValueSource};
 
 use crate::{
-    arguments::{self, Cli, Subcommands, TokensCommand},
+    arguments::{self, Cli, Subcommands},
     emulate,
     failure::Failure,
     inspect, login,
-    options::{Options, Output},
+    options::{Options, Output, StoreUrl},
     providers, revoke, serve,
     session::Running,
     signals,
@@ -31,12 +31,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(parsed) => parsed,
         Err(error) => return refused(&error, json),
     };
-    let json = json || cli.command.wants_json();
-    let result = match secret_in_arguments(&matches) {
-        Err(failure) => Err(failure),
-        Ok(()) => start(cli.command),
-    };
-    match result {
+    let mut command = cli.command;
+    let result = check(&matches).and_then(|()| command.apply_profile());
+    let json = json || command.wants_json();
+    match result.and_then(|()| start(command)) {
         Ok(code) => code,
         Err(failure) => {
             tell(&failure, json);
@@ -78,7 +76,7 @@ fn start(command: Subcommands) -> Result<ExitCode, Failure> {
 async fn run(command: Subcommands) -> Result<ExitCode, Failure> {
     // It ends with the process: a file that was only read is not closed behind our back.
     let running: &Running = Box::leak(Box::default());
-    let limit = command.timeout()?;
+    let limit = command.timeout();
     let is_server = command.is_server();
     let work = Box::pin(act(command, running));
     if is_server {
@@ -148,23 +146,30 @@ impl Subcommands {
         }
     }
 
-    fn timeout(&self) -> Result<Option<Duration>, Failure> {
-        let Some(options) = self.options() else {
-            return Ok(None);
-        };
-        let limit = options.clone().with_profile()?.timeout;
-        Ok(limit.map(|limit| limit.0))
+    /// Takes what the profile says of everything that is not set yet.
+    fn apply_profile(&mut self) -> Result<(), Failure> {
+        match self {
+            Self::Token(options)
+            | Self::Validate(options)
+            | Self::Introspect(options)
+            | Self::Userinfo(options) => options.apply_profile(),
+            Self::Login(arguments) => arguments.options.apply_profile(),
+            Self::Revoke(arguments) => arguments.options.apply_profile(),
+            Self::Tokens(arguments) => arguments.command.apply_profile(),
+            Self::Serve(_) | Self::Emulate(_) | Self::Providers(_) | Self::Completions { .. } => {
+                Ok(())
+            }
+        }
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        let limit = self.options()?.timeout?;
+        Some(limit.0)
     }
 
     fn wants_json(&self) -> bool {
         let output = match self {
-            Self::Tokens(tokens) => match &tokens.command {
-                TokensCommand::List(selection) | TokensCommand::Delete(selection) => {
-                    selection.store.output
-                }
-                TokensCommand::Show { selection, .. } => selection.store.output,
-                TokensCommand::Clear(store) | TokensCommand::RotateKey(store) => store.output,
-            },
+            Self::Tokens(tokens) => tokens.command.store().output,
             Self::Serve(serve) => serve.output,
             Self::Emulate(emulate) => emulate.output,
             Self::Providers(providers) => providers.output,
@@ -191,23 +196,34 @@ fn wants_json(arguments: &[OsString]) -> bool {
     option.unwrap_or_else(|| std::env::var("OAUTH_OUTPUT").is_ok_and(|value| value == "json"))
 }
 
-/// Arguments are seen by everybody on the machine.
-fn secret_in_arguments(matches: &ArgMatches) -> Result<(), Failure> {
-    let mut inner = matches;
-    while let Some((_, next)) = inner.subcommand() {
-        inner = next;
+/// What can be seen to be wrong about the arguments alone, whatever variables and profile say.
+fn check(matches: &ArgMatches) -> Result<(), Failure> {
+    let (mut name, mut inner) = ("", matches);
+    while let Some((next_name, next)) = inner.subcommand() {
+        (name, inner) = (next_name, next);
     }
-    let named = inner.try_get_one::<String>("store").ok().flatten();
-    let from_arguments =
-        named.is_some() && inner.value_source("store") == Some(ValueSource::CommandLine);
-    let has_password =
-        |url: &String| url::Url::parse(url).is_ok_and(|url| url.password().is_some());
-    if from_arguments && named.is_some_and(has_password) {
+    let store = argument::<StoreUrl>(inner, "store");
+    if store.is_some_and(StoreUrl::has_password) {
         return Err(Failure::usage(
             "the store's URL has a password in it, and arguments are seen by everybody on this machine; set OAUTH_STORE instead",
         ));
     }
+    let prints_token = ["token", "login"].contains(&name);
+    if argument::<Output>(inner, "output") == Some(&Output::Header) && !prints_token {
+        return Err(Failure::usage(
+            "this command prints no token that could be a header: write --output text or --output json",
+        ));
+    }
     Ok(())
+}
+
+/// The value of an option, if there is such an option and it is an argument.
+fn argument<'a, T: Clone + Send + Sync + 'static>(
+    matches: &'a ArgMatches,
+    name: &str,
+) -> Option<&'a T> {
+    let value = matches.try_get_one::<T>(name).ok().flatten()?;
+    (matches.value_source(name) == Some(ValueSource::CommandLine)).then_some(value)
 }
 
 fn refused(error: &clap::Error, json: bool) -> ExitCode {

@@ -28,7 +28,17 @@ pub(crate) struct Secrets {
 }
 
 impl Secrets {
-    pub(crate) fn read(options: &Options) -> Result<Self, Failure> {
+    pub(crate) async fn read(options: &Options) -> Result<Self, Failure> {
+        if !options.names_secret_files() {
+            return Self::read_now(options);
+        }
+        // A pipe may have nothing to say for a long time: signals and --timeout must still be heard.
+        let options = options.clone();
+        let read = tokio::task::spawn_blocking(move || Self::read_now(&options)).await;
+        read.unwrap_or_else(|_| Err(Failure::usage("the secrets cannot be read")))
+    }
+
+    fn read_now(options: &Options) -> Result<Self, Failure> {
         let mut input = Input::default();
         let mut get = |file: &Option<PathBuf>, variable| input.secret(file.as_deref(), variable);
         Ok(Self {
@@ -42,6 +52,23 @@ impl Secrets {
             token: get(&options.token_file, "OAUTH_TOKEN")?,
             private_key: get(&options.private_key_file, "OAUTH_PRIVATE_KEY")?,
         })
+    }
+}
+
+impl Options {
+    fn names_secret_files(&self) -> bool {
+        let files = [
+            &self.client_secret_file,
+            &self.password_file,
+            &self.refresh_token_file,
+            &self.code_file,
+            &self.code_verifier_file,
+            &self.assertion_file,
+            &self.subject_token_file,
+            &self.token_file,
+            &self.private_key_file,
+        ];
+        files.into_iter().any(Option::is_some)
     }
 }
 
@@ -107,7 +134,12 @@ fn from_variable(name: &str) -> Result<Option<SecretString>, Failure> {
 /// Without the end of its last line, which an editor puts there.
 fn text_of(source: impl Read) -> std::io::Result<SecretString> {
     let mut text = Zeroizing::new(String::new());
-    source.take(LONGEST).read_to_string(&mut text)?;
+    source.take(LONGEST + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > LONGEST {
+        return Err(std::io::Error::other(
+            "it is longer than 1 MiB, too long for a secret",
+        ));
+    }
     let line = text.strip_suffix('\n').unwrap_or(&text);
     let line = line.strip_suffix('\r').unwrap_or(line);
     Ok(line.into())

@@ -40,8 +40,6 @@ const ENDPOINTS: &[(&str, &str)] = &[
 ];
 
 pub(crate) async fn run(arguments: &Serve) -> Result<(), Failure> {
-    // Before the line is printed: whoever reads it may stop us at once.
-    let stop = signals::stop();
     let (listener, server) = match &arguments.file {
         Some(path) => {
             let file = file::read(path)?;
@@ -65,6 +63,8 @@ pub(crate) async fn run(arguments: &Serve) -> Result<(), Failure> {
             (listener, server)
         }
     };
+    // Before the line is printed: whoever reads it may stop us at once.
+    let stop = signals::stop();
     print_json(&line(&server))?;
     serve(listener, server, stop).await
 }

@@ -1,6 +1,7 @@
 //! Client, store and manager together: what every token command works with.
 
 use std::{
+    fs::File,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
@@ -9,8 +10,9 @@ use std::{
 };
 
 use oauth_core::{
-    Error, Scopes, TokenManager, TokenSet,
-    manager::RefreshPolicy,
+    AccessToken, Error, Scopes, TokenManager, TokenSet,
+    manager::{RefreshPolicy, Session as Kept},
+    secrecy::ExposeSecret,
     store::{Issued, Subject, TokenRequest, TokenStore},
 };
 use oauth_store::Sqlite;
@@ -24,6 +26,8 @@ use crate::{
     storage,
 };
 
+/// How long before its end a token is no longer handed out while it can be renewed.
+const MANDATORY: Duration = Duration::from_secs(60);
 /// How long a renewal that was cut short may still take to end and to be stored.
 const GRACE: Duration = Duration::from_secs(3);
 
@@ -32,12 +36,18 @@ const GRACE: Duration = Duration::from_secs(3);
 pub(crate) struct Running {
     tokens: OnceLock<TokenManager>,
     file: OnceLock<Sqlite>,
+    /// Held to the very end: nobody may change the key before all is written.
+    key_lock: OnceLock<File>,
     has_only_read: AtomicBool,
 }
 
 impl Running {
     pub(crate) fn opened(&self, file: &Sqlite) {
         let _ = self.file.set(file.clone());
+    }
+
+    pub(crate) fn uses_key(&self, lock: File) {
+        let _ = self.key_lock.set(lock);
     }
 
     /// Nothing was written, so there is nothing to close.
@@ -88,8 +98,14 @@ impl Session {
     }
 
     async fn open_for(options: Options, running: &Running, what_for: Use) -> Result<Self, Failure> {
-        let options = options.with_profile()?;
-        let secrets = Secrets::read(&options)?;
+        let secrets = Secrets::read(&options).await?;
+        if let Some(token) = &secrets.token {
+            AccessToken::new(token.expose_secret()).map_err(|_| {
+                Failure::usage(
+                    "the token in OAUTH_TOKEN or --token-file has a character that is not printable ASCII",
+                )
+            })?;
+        }
         let setup = Setup::new(&options, &secrets)?;
         let scopes = asked_scopes(&options)?;
         let mut request = TokenRequest::any().with_scopes(scopes.clone());
@@ -99,20 +115,24 @@ impl Session {
                 _ => request.param(name, value)?,
             };
         }
-        let source = Source::new(&options, &secrets)?;
-        if let (Some(issuer), Use::Read) = (options.discovered_issuer(), what_for) {
-            // What can be wrong about the client is found before the store is opened.
-            setup.unasked(issuer, &options, &secrets)?;
-        }
+        let source = Source::new(&options, &secrets);
+        // What can be wrong about the client is found before the store is opened.
+        let issuer = options.discovered_issuer();
+        let mut clients = match issuer {
+            Some(issuer) => setup.unasked(issuer, &options, &secrets)?,
+            None => setup.clients(&options, &secrets).await?,
+        };
         let store = storage::open(
-            options.store.as_deref(),
+            options.store.as_ref(),
             options.store_key_file.as_deref(),
             running,
         )
         .await?;
         let manager = |clients: &Clients| {
             // A command ends with its answer: nothing may be renewed behind its back.
-            let policy = RefreshPolicy::default().with_advisory(Duration::ZERO);
+            let policy = RefreshPolicy::default()
+                .with_advisory(Duration::ZERO)
+                .with_mandatory(MANDATORY);
             TokenManager::builder(clients.core.clone())
                 .shared_store(Arc::clone(&store))
                 .source(source.clone())
@@ -120,29 +140,23 @@ impl Session {
                 .build()
         };
         let subject = options.subject();
-        if let (Some(issuer), Use::Read, false) =
-            (options.discovered_issuer(), what_for, options.fresh)
-        {
-            let clients = setup.unasked(issuer, &options, &secrets)?;
-            let tokens = manager(&clients);
-            if has_fresh(&tokens, &subject, &request).await? {
-                return Ok(Self {
-                    options,
-                    secrets,
-                    clients,
-                    tokens,
-                    store,
-                    subject,
-                    scopes,
-                    request,
-                });
-            }
-        }
-        let clients = setup.clients(&options, &secrets).await?;
-        let tokens = manager(&clients);
+        let mut tokens = manager(&clients);
+        let mut is_answered = false;
         if let Use::Read = what_for {
             // The manager would go on without a store.
-            store.load(&tokens.owner(&subject)).await?;
+            let kept = tokens.sessions(&subject).await?;
+            if issuer.is_some() {
+                is_answered = !options.fresh
+                    && has_fresh(&tokens, &kept, &request)
+                    && has_answer(&tokens, &subject, &request).await;
+                if !kept.iter().any(|session| session.refreshable) && !is_answered {
+                    source.check()?;
+                }
+            }
+        }
+        if issuer.is_some() && !is_answered {
+            clients = setup.clients(&options, &secrets).await?;
+            tokens = manager(&clients);
         }
         let _ = running.tokens.set(tokens.clone());
         Ok(Self {
@@ -218,18 +232,22 @@ fn asked_scopes(options: &Options) -> Result<Option<Scopes>, Failure> {
     Ok(Some(Scopes::parse(ministry_platform::SCOPE_ALL)?))
 }
 
-/// Whether the manager will answer from the store.
-async fn has_fresh(
-    tokens: &TokenManager,
-    subject: &Subject,
-    request: &TokenRequest,
-) -> Result<bool, Failure> {
+/// Whether one of these is likely to be handed out.
+fn has_fresh(tokens: &TokenManager, kept: &[Kept], request: &TokenRequest) -> bool {
     let now = tokens.client().clock().now();
-    let fresh = tokens.sessions(subject).await?.into_iter().any(|session| {
-        let same = session.request == *request
-            || request.is_plain() && request.requested_scopes().is_none();
-        let margin = Duration::from_secs(300);
-        same && session.expires_at.is_none_or(|end| end > now + margin)
-    });
-    Ok(fresh)
+    let any = request.is_plain() && request.requested_scopes().is_none();
+    kept.iter().any(|session| {
+        let same = session.request == *request || any && session.request.is_plain();
+        let fresh = session.expires_at.is_none_or(|end| {
+            let life = end.duration_since(session.issued_at).unwrap_or_default();
+            end > now + MANDATORY.min(life / 5)
+        });
+        same && fresh
+    })
+}
+
+/// Whether the manager of a client that sends nothing has a token all the same.
+async fn has_answer(tokens: &TokenManager, subject: &Subject, request: &TokenRequest) -> bool {
+    let selection = tokens.select(subject).request(request.clone());
+    selection.get().await.is_ok()
 }

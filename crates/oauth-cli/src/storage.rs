@@ -12,19 +12,14 @@ use oauth_core::{
 };
 use oauth_store::{Backend, Encrypted, Keys, Postgres, Redis, Rotated, Sqlite};
 
-use crate::{
-    failure::Failure,
-    secrets::Input,
-    session::Running,
-    store_key::{self, OwnKey},
-};
+use crate::{failure::Failure, options::StoreUrl, secrets::Input, session::Running, store_key};
 
 /// How many owners are sealed anew at a time.
 const BATCH: usize = 100;
 
 /// Opens the store at `url`; every durable one is sealed.
 pub(crate) async fn open(
-    url: Option<&str>,
+    url: Option<&StoreUrl>,
     key_file: Option<&Path>,
     running: &Running,
 ) -> Result<Arc<dyn TokenStore>, Failure> {
@@ -32,25 +27,30 @@ pub(crate) async fn open(
     if matches!(place, Place::Memory) {
         return Ok(Arc::new(MemoryStore::new()));
     }
-    if let (Place::Other(url), Some(keys)) = (&place, given_keys(key_file)?) {
-        return Ok(oauth_store::open(url, oauth_store::Protection::Keys(keys)).await?);
-    }
-    let Place::File(path) = &place else {
-        return Err(Failure::usage(
-            "this store is shared, so its key must be, too: set OAUTH_STORE_KEY or give --store-key-file",
-        ));
-    };
-    let sqlite = sqlite(path, running).await?;
-    let keys = match given_keys(key_file)? {
-        Some(keys) => keys,
-        None => store_key::of(path, &sqlite).await?.keys,
-    };
-    Ok(Arc::new(Encrypted::new(sqlite, keys)))
+    Ok(match (place, given_keys(key_file)?) {
+        (Place::Other(url), Some(keys)) => {
+            oauth_store::open(&url, oauth_store::Protection::Keys(keys)).await?
+        }
+        (Place::File(path), Some(keys)) => {
+            Arc::new(Encrypted::new(sqlite(&path, running).await?, keys))
+        }
+        (Place::File(path), None) => {
+            let sqlite = sqlite(&path, running).await?;
+            let (own, lock) = store_key::of(&path, &sqlite).await?;
+            running.uses_key(lock);
+            Arc::new(Encrypted::new(sqlite, own.keys))
+        }
+        (Place::Other(_) | Place::Memory, _) => {
+            return Err(Failure::usage(
+                "this store is shared, so its key must be, too: set OAUTH_STORE_KEY or give --store-key-file",
+            ));
+        }
+    })
 }
 
 /// Seals everything with a new key.
 pub(crate) async fn rotate_key(
-    url: Option<&str>,
+    url: Option<&StoreUrl>,
     key_file: Option<&Path>,
     running: &Running,
 ) -> Result<Rotated, Failure> {
@@ -61,14 +61,12 @@ pub(crate) async fn rotate_key(
         (Place::File(path), Some(keys)) => reseal(sqlite(&path, running).await?, keys).await,
         (Place::File(path), None) => {
             let sqlite = sqlite(&path, running).await?;
-            let own = store_key::of(&path, &sqlite).await?;
-            let OwnKey { lines, keys, home } = store_key::successor(own)?;
-            home.write(&lines).await?;
-            let rotated = reseal(sqlite, keys).await?;
-            if rotated.unreadable.is_empty() {
-                home.write(&lines.newest_alone()).await?;
-            }
-            Ok(rotated)
+            store_key::rotate(&path, &sqlite, async |keys| {
+                let rotated = reseal(sqlite.clone(), keys).await?;
+                let is_all = rotated.unreadable.is_empty();
+                Ok((rotated, is_all))
+            })
+            .await
         }
         (Place::Other(url), Some(keys)) if url.starts_with("postgres") => {
             reseal(Postgres::connect(&url).await?, keys).await
@@ -99,8 +97,8 @@ enum Place {
 }
 
 impl Place {
-    fn of(url: Option<&str>) -> Result<Self, Failure> {
-        let Some(url) = url else {
+    fn of(url: Option<&StoreUrl>) -> Result<Self, Failure> {
+        let Some(url) = url.map(StoreUrl::as_str) else {
             let folders = etcetera::choose_base_strategy().map_err(|_| {
                 Failure::usage("there is no home folder; name a store with --store")
             })?;

@@ -1,8 +1,8 @@
 //! The key of a store on this machine: in the system's keyring, else in a file beside the store.
 
 use std::{
-    fs::{self, File},
-    io::Write,
+    fs::{self, File, TryLockError},
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
@@ -17,119 +17,165 @@ use crate::{failure::Failure, terminal::say};
 /// The name that the keyring knows our keys by.
 const SERVICE: &str = "oauth-cli";
 
-/// A key that this program has made, and where it is kept.
+/// A key that this program has made, the ones before it, and where they are kept.
 pub(crate) struct OwnKey {
-    pub(crate) lines: Lines,
     pub(crate) keys: Keys,
-    pub(crate) home: Home,
+    home: Home,
 }
 
 /// Keys as they are written down, the newest first.
 #[derive(Clone)]
-pub(crate) struct Lines(SecretString);
+struct Lines(SecretString);
 
-pub(crate) enum Home {
+enum Home {
     File(PathBuf),
     Keyring(String),
 }
 
-/// The key of the store at `path`; a new one where the store is new.
-pub(crate) async fn of(path: &Path, store: &Sqlite) -> Result<OwnKey, Failure> {
+enum Found {
+    Key(OwnKey),
+    /// And whether there is a keyring where one could be, else why not.
+    Nothing(Result<(), String>),
+}
+
+/// The key of the store at `path`, a new one where the store is new. While the lock is held, nobody
+/// changes it.
+pub(crate) async fn of(path: &Path, store: &Sqlite) -> Result<(OwnKey, File), Failure> {
+    let lock = shared_lock(path).await?;
+    let keyring = match find(path).await? {
+        Found::Key(own) => return Ok((own, lock)),
+        Found::Nothing(keyring) => keyring,
+    };
+    drop(lock);
+    make(path, store, keyring).await?;
+    let lock = shared_lock(path).await?;
+    match find(path).await? {
+        Found::Key(own) => Ok((own, lock)),
+        Found::Nothing(_) => Err(Failure::store("the store's key is gone again")),
+    }
+}
+
+/// Has `seal` seal everything with a new key while nobody else uses the store. The key before stays
+/// until the next time, for whoever has not heard of the new one.
+pub(crate) async fn rotate<T>(
+    path: &Path,
+    store: &Sqlite,
+    seal: impl AsyncFnOnce(Keys) -> Result<(T, bool), Failure>,
+) -> Result<T, Failure> {
+    // Makes one where the store is new.
+    drop(of(path, store).await?);
+    let _alone = lock_alone(path, || {
+        say("note: waiting until no other command uses the store");
+    })
+    .await?;
+    let Found::Key(OwnKey { home, .. }) = find(path).await? else {
+        return Err(Failure::store("the store's key is gone"));
+    };
+    let lines = home.lines().await?.with_new()?;
+    home.write(&lines).await?;
+    let (sealed, is_all) = seal(Keys::parse(&lines.0)?).await?;
+    if is_all {
+        home.write(&lines.newest(2)).await?;
+    }
+    Ok(sealed)
+}
+
+async fn find(path: &Path) -> Result<Found, Failure> {
     let beside = with_suffix(path, ".key");
     if beside.exists() {
-        return read_file(beside);
+        // Looks at whose it is, and who else may read it.
+        let keys = Keys::from_file(&beside)?;
+        let home = Home::File(beside);
+        return Ok(Found::Key(OwnKey { keys, home }));
     }
+    let account = account(path)?;
+    Ok(
+        match in_keyring(&account, keyring::Entry::get_password).await {
+            Ok(Some(text)) => Found::Key(OwnKey {
+                keys: Keys::parse(&text.into())?,
+                home: Home::Keyring(account),
+            }),
+            Ok(None) => Found::Nothing(Ok(())),
+            Err(why) => Found::Nothing(Err(why)),
+        },
+    )
+}
+
+/// Makes the first key, in the keyring if there is one.
+async fn make(path: &Path, store: &Sqlite, keyring: Result<(), String>) -> Result<(), Failure> {
     // Two that start together must not make two keys.
-    let lock = lock(path).await?;
-    if beside.exists() {
-        return read_file(beside);
-    }
-    let account = fs::canonicalize(path)
-        .map_err(|error| Failure::io("the store's path cannot be resolved", &error))?
-        .display()
-        .to_string();
-    if let Some(text) = in_keyring(&account, keyring::Entry::get_password).await {
-        return own(Lines(text.into()), Home::Keyring(account));
-    }
+    let _alone = lock_alone(path, || ()).await?;
+    let beside = with_suffix(path, ".key");
+    let keyring = match (beside.exists(), keyring) {
+        (true, _) => return Ok(()),
+        // Whoever was asked to unlock it, and did not, is not asked again.
+        (false, Err(why)) => Err(why),
+        (false, Ok(())) => match find(path).await? {
+            Found::Key(_) => return Ok(()),
+            Found::Nothing(keyring) => keyring,
+        },
+    };
     if store.owners(None, 1).await? != Owners::default() {
+        let why = keyring.err();
         return Err(Failure::store(format!(
-            "the store {} has tokens, but its key is neither in the system's keyring nor in {}; unlock the keyring, or give the key in OAUTH_STORE_KEY",
+            "the store {} has tokens, but its key is not in {}, and {}; unlock the keyring, or give the key in OAUTH_STORE_KEY",
             path.display(),
-            beside.display()
+            beside.display(),
+            why.as_deref()
+                .unwrap_or("the system's keyring does not have it")
         )));
     }
     let lines = Lines(new_key()?.to_line());
-    let text = lines.clone();
-    let set = in_keyring(&account, move |entry| {
-        entry.set_password(text.0.expose_secret())
-    })
-    .await;
-    let home = match set {
-        Some(()) => Home::Keyring(account),
-        None => {
-            say(&format!(
-                "note: there is no system keyring here, so the key of the token store is in {} (mode 0600)",
-                beside.display()
-            ));
-            Home::File(beside)
-        }
+    let kept = match keyring {
+        Ok(()) => put_in_keyring(&account(path)?, &lines).await,
+        Err(why) => Err(why),
     };
-    if let Home::File(path) = &home {
-        write_file(path, &lines)?;
+    if let Err(why) = kept {
+        write_file(&beside, &lines)?;
+        say(&format!(
+            "note: {why}, so the key of the token store is in {} (mode 0600)",
+            beside.display()
+        ));
     }
-    drop(lock);
-    own(lines, home)
-}
-
-/// The same with a new key first.
-pub(crate) fn successor(own_key: OwnKey) -> Result<OwnKey, Failure> {
-    let new = new_key()?;
-    let text = format!(
-        "{}\n{}",
-        new.to_line().expose_secret(),
-        own_key.lines.0.expose_secret()
-    );
-    own(Lines(text.into()), own_key.home)
+    Ok(())
 }
 
 impl Lines {
-    pub(crate) fn newest_alone(&self) -> Self {
-        let first = self.0.expose_secret().lines().next().unwrap_or_default();
-        Self(first.into())
+    /// The same with a new key first.
+    fn with_new(&self) -> Result<Self, Failure> {
+        let new = new_key()?.to_line();
+        let text = format!("{}\n{}", new.expose_secret(), self.0.expose_secret());
+        Ok(Self(text.into()))
+    }
+
+    fn newest(&self, count: usize) -> Self {
+        let lines = self.0.expose_secret().lines().take(count);
+        Self(lines.collect::<Vec<_>>().join("\n").into())
     }
 }
 
 impl Home {
-    pub(crate) async fn write(&self, lines: &Lines) -> Result<(), Failure> {
+    async fn lines(&self) -> Result<Lines, Failure> {
+        let text = match self {
+            Self::File(path) => fs::read_to_string(path).map_err(|error| {
+                Failure::store(format!("{} cannot be read: {error}", path.display()))
+            })?,
+            Self::Keyring(account) => {
+                let text = in_keyring(account, keyring::Entry::get_password).await;
+                text.ok()
+                    .flatten()
+                    .ok_or_else(|| Failure::store("the system's keyring has lost the key"))?
+            }
+        };
+        Ok(Lines(text.into()))
+    }
+
+    async fn write(&self, lines: &Lines) -> Result<(), Failure> {
         match self {
             Self::File(path) => write_file(path, lines),
-            Self::Keyring(account) => {
-                let text = lines.clone();
-                let set = in_keyring(account, move |entry| {
-                    entry.set_password(text.0.expose_secret())
-                })
-                .await;
-                set.ok_or_else(|| Failure::store("the system's keyring does not take the new key"))
-            }
+            Self::Keyring(account) => put_in_keyring(account, lines).await.map_err(Failure::store),
         }
     }
-}
-
-fn own(lines: Lines, home: Home) -> Result<OwnKey, Failure> {
-    let keys = Keys::parse(&lines.0)?;
-    Ok(OwnKey { lines, keys, home })
-}
-
-fn read_file(path: PathBuf) -> Result<OwnKey, Failure> {
-    // Looks at whose it is, and who else may read it.
-    let keys = Keys::from_file(&path)?;
-    let text = fs::read_to_string(&path)
-        .map_err(|error| Failure::store(format!("{} cannot be read: {error}", path.display())))?;
-    Ok(OwnKey {
-        lines: Lines(text.into()),
-        keys,
-        home: Home::File(path),
-    })
 }
 
 fn new_key() -> Result<Key, Failure> {
@@ -169,37 +215,86 @@ fn write_file(path: &Path, lines: &Lines) -> Result<(), Failure> {
     })
 }
 
-/// Asks the system's keyring; `None` when there is none, or it has no such key.
+/// The name of the store's key in the keyring.
+fn account(path: &Path) -> Result<String, Failure> {
+    let path = fs::canonicalize(path)
+        .map_err(|error| Failure::io("the store's path cannot be resolved", &error))?;
+    Ok(path.display().to_string())
+}
+
+async fn put_in_keyring(account: &str, lines: &Lines) -> Result<(), String> {
+    let lines = lines.clone();
+    let put = move |entry: &keyring::Entry| entry.set_password(lines.0.expose_secret());
+    in_keyring(account, put).await.map(drop)
+}
+
+/// Asks the system's keyring; `None` when it has no such key, an error with the reason when it does
+/// not answer.
 async fn in_keyring<T: Send + 'static>(
     account: &str,
     ask: impl FnOnce(&keyring::Entry) -> keyring::Result<T> + Send + 'static,
-) -> Option<T> {
+) -> Result<Option<T>, String> {
     let account = account.to_owned();
     let asked = move || ask(&keyring::Entry::new(SERVICE, &account)?);
-    let answer: keyring::Result<T> = tokio::task::spawn_blocking(asked).await.ok()?;
-    answer.ok()
+    match tokio::task::spawn_blocking(asked).await {
+        Ok(Ok(answer)) => Ok(Some(answer)),
+        Ok(Err(keyring::Error::NoEntry)) => Ok(None),
+        Ok(Err(keyring::Error::NoDefaultStore)) => {
+            Err("there is no system keyring here".to_owned())
+        }
+        Ok(Err(error)) => {
+            let why = error.to_string().replace(['\n', '\r'], " ");
+            Err(format!("the system's keyring cannot be used ({why})"))
+        }
+        Err(_) => Err("the system's keyring cannot be used".to_owned()),
+    }
 }
 
-async fn lock(path: &Path) -> Result<File, Failure> {
-    let beside = with_suffix(path, ".lock");
-    let locked = tokio::task::spawn_blocking(move || {
-        let mut options = fs::OpenOptions::new();
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(beside)?;
-        file.lock().map(|()| file)
-    });
-    match locked.await {
-        Ok(Ok(file)) => Ok(file),
-        Ok(Err(error)) => Err(Failure::store(format!(
-            "the store's key cannot be locked: {error}"
-        ))),
+/// The right to use the key, which many may have.
+async fn shared_lock(path: &Path) -> Result<File, Failure> {
+    let file = lock_file(path)?;
+    match file.try_lock_shared() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::Error(error)) => Err(unlockable(&error)),
+        Err(TryLockError::WouldBlock) => waited(move || file.lock_shared().map(|()| file)).await,
+    }
+}
+
+/// The right to change the key, which nobody has beside another. `wait` is called before it is
+/// waited for.
+async fn lock_alone(path: &Path, wait: impl FnOnce()) -> Result<File, Failure> {
+    let file = lock_file(path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::Error(error)) => Err(unlockable(&error)),
+        Err(TryLockError::WouldBlock) => {
+            wait();
+            waited(move || file.lock().map(|()| file)).await
+        }
+    }
+}
+
+async fn waited(lock: impl FnOnce() -> io::Result<File> + Send + 'static) -> Result<File, Failure> {
+    match tokio::task::spawn_blocking(lock).await {
+        Ok(locked) => locked.map_err(|error| unlockable(&error)),
         Err(_) => Err(Failure::store("the store's key cannot be locked")),
     }
+}
+
+fn lock_file(path: &Path) -> Result<File, Failure> {
+    let mut options = fs::OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(with_suffix(path, ".lock"))
+        .map_err(|error| unlockable(&error))
+}
+
+fn unlockable(error: &io::Error) -> Failure {
+    Failure::store(format!("the store's key cannot be locked: {error}"))
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {

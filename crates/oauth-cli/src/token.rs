@@ -7,13 +7,17 @@ use oauth_core::{
 };
 
 use crate::{
+    device,
     failure::Failure,
-    options::Options,
+    options::{GrantName, Options},
     output::{From, print_token},
     session::{Running, Session},
 };
 
 pub(crate) async fn run(options: Options, running: &Running) -> Result<(), Failure> {
+    if options.grant == Some(GrantName::DeviceCode) {
+        device::check(&options)?;
+    }
     let session = Session::open_to_read(options, running).await?;
     let mut events = session.tokens.events();
     let selection = session

@@ -12,7 +12,7 @@ use crate::{
     arguments::{Selection, StoreOptions, TokensCommand},
     failure::Failure,
     inspect::plain,
-    options::Output,
+    options::{self, Options, Output},
     output::{print_json, time, type_name},
     session::Running,
     storage,
@@ -49,7 +49,7 @@ async fn list(selection: &Selection, running: &Running) -> Result<(), Failure> {
         let token = &issued.token;
         let end = match token.expires_at() {
             Some(end) if end <= now => "ended".to_owned(),
-            Some(end) => time(end),
+            Some(end) => time(end).unwrap_or_else(|| "no end".to_owned()),
             None => "no end".to_owned(),
         };
         let subject = owner.subject().user_id().unwrap_or("(client)");
@@ -117,7 +117,7 @@ async fn clear(options: &StoreOptions, running: &Running) -> Result<(), Failure>
 
 async fn rotate_key(options: &StoreOptions, running: &Running) -> Result<(), Failure> {
     let rotated = storage::rotate_key(
-        options.store.as_deref(),
+        options.store.as_ref(),
         options.store_key_file.as_deref(),
         running,
     )
@@ -190,8 +190,8 @@ fn described(owner: &Owner, issued: &Issued, show_secrets: bool) -> Value {
         "token_type": type_name(token.token_type()),
         "scopes": token.scopes().iter().collect::<Vec<_>>(),
         "issued_at": time(token.issued_at()),
-        "expires_at": token.expires_at().map(time),
-        "refresh_expires_at": token.refresh_expires_at().map(time),
+        "expires_at": token.expires_at().and_then(time),
+        "refresh_expires_at": token.refresh_expires_at().and_then(time),
     })
 }
 
@@ -199,14 +199,42 @@ fn plain_cells(line: &str) -> String {
     line.split('\t').map(plain).collect::<Vec<_>>().join("\t")
 }
 
+impl TokensCommand {
+    pub(crate) fn apply_profile(&mut self) -> Result<(), Failure> {
+        match self {
+            Self::List(selection) | Self::Delete(selection) | Self::Show { selection, .. } => {
+                selection.apply_profile()
+            }
+            Self::Clear(store) | Self::RotateKey(store) => store.apply_profile().map(drop),
+        }
+    }
+
+    pub(crate) fn store(&self) -> &StoreOptions {
+        match self {
+            Self::List(selection) | Self::Delete(selection) | Self::Show { selection, .. } => {
+                &selection.store
+            }
+            Self::Clear(store) | Self::RotateKey(store) => store,
+        }
+    }
+}
+
 impl StoreOptions {
+    /// Takes what the profile says of the store, and gives all that it says.
+    fn apply_profile(&mut self) -> Result<Options, Failure> {
+        let mut rest = options::profile(self.profile.as_deref(), self.config.as_deref())?;
+        self.store = self.store.take().or(rest.store.take());
+        self.output = self.output.or(rest.output);
+        // A secret's variable comes before the profile's file.
+        if std::env::var_os("OAUTH_STORE_KEY").is_none() {
+            let key_file = rest.store_key_file.take();
+            self.store_key_file = self.store_key_file.take().or(key_file);
+        }
+        Ok(rest)
+    }
+
     async fn open(&self, running: &Running) -> Result<std::sync::Arc<dyn TokenStore>, Failure> {
-        storage::open(
-            self.store.as_deref(),
-            self.store_key_file.as_deref(),
-            running,
-        )
-        .await
+        storage::open(self.store.as_ref(), self.store_key_file.as_deref(), running).await
     }
 
     pub(crate) fn is_json(&self) -> bool {
@@ -215,6 +243,14 @@ impl StoreOptions {
 }
 
 impl Selection {
+    fn apply_profile(&mut self) -> Result<(), Failure> {
+        let rest = self.store.apply_profile()?;
+        self.issuer = self.issuer.take().or(rest.issuer);
+        self.client_id = self.client_id.take().or(rest.client_id);
+        self.subject = self.subject.take().or(rest.subject);
+        Ok(())
+    }
+
     fn is_everything(&self) -> bool {
         self.issuer.is_none() && self.client_id.is_none() && self.subject.is_none()
     }

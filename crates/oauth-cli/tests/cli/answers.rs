@@ -202,6 +202,65 @@ fn each_has_its_kind_and_none_leaks() {
     );
 }
 
+/// RFC 3339 has no words for it.
+#[test]
+fn a_time_after_the_year_9999_is_left_out() {
+    let endpoint = Endpoint::start(|request| {
+        let body = match request.path() {
+            "/i" => r#"{"active":true,"client_id":"b","exp":999999999999}"#,
+            _ => r#"{"access_token":"access","token_type":"bearer","expires_in":999999999999}"#,
+        };
+        with_header(200, "x-nothing: nothing", body)
+    });
+    let world = World::new();
+    let at = format!(
+        "--token-url {0}/t --introspect-url {0}/i --client-id a",
+        endpoint.url()
+    );
+    let variables = [("OAUTH_CLIENT_SECRET", "s"), ("OAUTH_OUTPUT", "json")];
+    let token = world.run_with(&format!("token {at}"), &variables);
+    let token = token.succeeded().json();
+    assert!(!token["expires_at"].to_string().contains('+'), "{token}");
+    let said = world.run_with(&format!("validate {at}"), &variables);
+    let said = said.succeeded().json();
+    assert_eq!(
+        (&said["valid"], &said["expires_at"]),
+        (&true.into(), &serde_json::Value::Null)
+    );
+    let text = world.run_with(&format!("validate {at} --output text"), &variables);
+    assert!(!text.succeeded().out.contains("expires_at"));
+    for command in ["list", "show"] {
+        let shown = world.run(&format!("tokens {command}")).succeeded();
+        assert!(!shown.out.is_empty(), "{}", shown.err);
+    }
+}
+
+/// Neither an answer: what speaks no TLS, and what breaks the connection off.
+#[test]
+fn a_connection_that_breaks() {
+    let plain = Endpoint::start(|_| Vec::new());
+    let reset = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = reset.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in reset.incoming().flatten() {
+            // Closed with unread bytes, it is reset.
+            let _ = stream.peek(&mut [0]);
+        }
+    });
+    for url in [
+        plain.url().replace("http:", "https:"),
+        format!("http://{address}"),
+    ] {
+        let arguments = format!(
+            "token --token-url {url}/t --client-id a --store memory: --retries 0 --output json"
+        );
+        let variables = [("OAUTH_CLIENT_SECRET", "PLANTED-client-secret")];
+        let failed = World::new().run_with(&arguments, &variables).failed(12);
+        assert_eq!(failed.error()["kind"], "transport", "{url}");
+        assert!(!failed.err.contains(PLANTED), "{}", failed.err);
+    }
+}
+
 fn tried(world: &World, url: &str, index: usize, case: &Case) -> Result<(), String> {
     let arguments = format!(
         "token --token-url {url}/{index} --client-id a --client-auth post --store memory: --retries 0 --output json"

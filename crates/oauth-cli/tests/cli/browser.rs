@@ -48,7 +48,7 @@ impl Browser {
         let mut other = callback.clone();
         other.set_query(Some("code=PLANTED&state=PLANTED"));
         self.goto(&other).await;
-        let page = self.shows("This is another login", "wrong-state").await;
+        let page = self.shows("This answer was not used", "wrong-state").await;
         assert!(!page.contains("PLANTED"), "{page}");
         other.set_path("/");
         self.goto(&other).await;
@@ -67,7 +67,7 @@ impl Browser {
             .unwrap();
         self.press("button[type=submit]").await;
         self.press("button[value=allow]").await;
-        let page = self.shows("Signed in", "signed-in").await;
+        let page = self.shows("Back to the terminal", "signed-in").await;
         let url = self.0.current_url().await.unwrap();
         assert_eq!(
             (url.host_str(), url.port(), url.path()),

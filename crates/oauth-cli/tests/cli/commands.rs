@@ -1,6 +1,9 @@
 //! Every command, option and exit code, against the demo server and the emulators.
 
-use crate::program::{Running, World};
+use crate::{
+    endpoint::{self, Endpoint},
+    program::{Outcome, Running, World},
+};
 
 const SECRET: (&str, &str) = ("OAUTH_CLIENT_SECRET", "svc-secret");
 
@@ -74,6 +77,35 @@ fn text_is_the_token_alone_and_header_is_ready_for_curl() {
         .succeeded()
         .out;
     assert_eq!(header, format!("Authorization: Bearer {text}"));
+
+    let api = Endpoint::start(|_| endpoint::json(200, "{}"));
+    let piped = format!(
+        "curl --silent --fail -H \"$(oauth {} --output header)\" {}",
+        at(&server, "token"),
+        api.url()
+    );
+    let folder = crate::program::program();
+    let path = format!("{}:/usr/bin:/bin", folder.parent().unwrap().display());
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-euc", &piped]).env_clear();
+    shell.env("HOME", world.home.path()).env("PATH", path);
+    assert_eq!(Outcome::of(&mut shell).succeeded().out, "{}");
+    let sent = api.only_request();
+    assert_eq!(
+        sent.header("authorization"),
+        Some(format!("Bearer {}", text.trim()).as_str())
+    );
+
+    // Only where there is a token to print; a variable or a profile is for all commands.
+    for command in ["validate", "revoke", "tokens list", "providers"] {
+        let command = match command {
+            "validate" | "revoke" => at(&server, command),
+            _ => command.to_owned(),
+        };
+        world.run(&format!("{command} --output header")).failed(2);
+        let variables = [SECRET, ("OAUTH_OUTPUT", "header")];
+        world.run_with(&command, &variables).succeeded();
+    }
 }
 
 #[test]
@@ -108,14 +140,27 @@ fn secrets_come_from_variables_files_and_standard_input() {
     assert!(!refused.err.contains("PLANTED"), "{}", refused.err);
     let twice = at(&server, "token --client-secret-file - --password-file -");
     world.run(&twice).failed(2);
-    let password =
-        "token --client-id a --token-url https://a.invalid/t --store postgres://u:PLANTED@h/d";
-    let refused = world.run(password).failed(2);
-    assert!(
-        !refused.err.contains("PLANTED") && refused.err.contains("OAUTH_STORE"),
-        "{}",
-        refused.err
-    );
+    for store in [
+        "postgres://u:PLANTED@h/d",
+        "postgres://u@h/d?password=PLANTED",
+        "postgres://h/d?user=u&p%61ssword=PLANTED",
+        "postgres://h/d?sslpassword=PLANTED",
+        "postgres://u:PLANTED@h:5432,i:5433/d",
+        "postgres://h:5432,i:5433/d?password=PLANTED",
+        "redis://:PLANTED@h",
+    ] {
+        for command in [
+            "token --client-id a --token-url https://a.invalid/t",
+            "tokens list",
+        ] {
+            let refused = world.run(&format!("{command} --store {store}")).failed(2);
+            assert!(
+                !refused.err.contains("PLANTED") && refused.err.contains("OAUTH_STORE instead"),
+                "{store} {}",
+                refused.err
+            );
+        }
+    }
 }
 
 #[test]
@@ -164,6 +209,19 @@ fn every_option_has_a_variable_and_profiles_hold_the_rest() {
     world
         .run(&token.replace("--profile svc", "--profile nobody"))
         .failed(2);
+    // Errors, too, are as the profile says.
+    world.file(
+        "oauth.toml",
+        "[svc]\noutput = \"json\"\ntoken-url = \"http://127.0.0.1:1\"\n",
+    );
+    let text_else = format!("token --config {} --profile svc", config.display());
+    let refused = world.run(&text_else).failed(2);
+    assert_eq!(refused.error()["kind"], "usage");
+    let text = world
+        .run(&format!("{text_else} --output text"))
+        .failed(2)
+        .err;
+    assert!(text.starts_with("error: "), "{text}");
     world.file("oauth.toml", "[svc]\nclient-secret = \"PLANTED\"\n");
     let refused = world.run(&token).failed(2);
     assert!(

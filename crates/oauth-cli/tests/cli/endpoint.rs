@@ -47,6 +47,26 @@ impl Endpoint {
         Self::start(move |_| json(200, &token.to_string()))
     }
 
+    /// An issuer with metadata (RFC 8414) that name every endpoint by one letter.
+    pub(crate) fn issuer(answer: impl Fn(&Request) -> Vec<u8> + Send + Sync + 'static) -> Self {
+        Self::start(move |request| {
+            if request.path() != "/.well-known/oauth-authorization-server" {
+                return answer(request);
+            }
+            let base = format!("http://{}", request.header("host").unwrap());
+            let metadata = serde_json::json!({
+                "issuer": base,
+                "authorization_endpoint": format!("{base}/a"),
+                "device_authorization_endpoint": format!("{base}/d"),
+                "introspection_endpoint": format!("{base}/i"),
+                "revocation_endpoint": format!("{base}/r"),
+                "token_endpoint": format!("{base}/t"),
+                "response_types_supported": ["code"],
+            });
+            json(200, &metadata.to_string())
+        })
+    }
+
     /// Without a slash at its end.
     pub(crate) fn url(&self) -> &str {
         &self.url
@@ -55,6 +75,14 @@ impl Endpoint {
     /// What was asked since the last time.
     pub(crate) fn take(&self) -> Vec<Request> {
         std::mem::take(&mut *self.requests.lock().unwrap())
+    }
+
+    /// The paths of what was asked since the last time, but for the metadata.
+    pub(crate) fn paths(&self) -> Vec<String> {
+        let requests = self.take();
+        let paths = requests.iter().map(Request::path);
+        let paths = paths.filter(|path| !path.starts_with("/.well-known/"));
+        paths.map(str::to_owned).collect()
     }
 
     /// The one request since the last time.

@@ -36,6 +36,50 @@ fn help_has_an_example_for_each_command() {
     }
 }
 
+/// What is under each command's help, before it is broken into lines.
+fn written(command: &clap::Command) -> Vec<String> {
+    let own = command.get_after_help().map(ToString::to_string);
+    let under = command.get_subcommands().flat_map(written);
+    own.into_iter().chain(under).collect()
+}
+
+/// An example that lacks something would be refused before anything is sent.
+#[test]
+fn each_example_works_but_for_its_server() {
+    let world = World::new();
+    let nobody = "http://127.0.0.1:1";
+    let mut sent = 0;
+    for help in written(&oauth_cli::command()) {
+        let examples = help.split("Example").nth(1).unwrap_or_default();
+        for example in examples.split("oauth ").skip(1) {
+            let command = example.split([')', '#', '>', '\n']).next();
+            let command = command.unwrap_or_default();
+            let command = command.replace("https://id.example.com", nobody);
+            let arguments = ["oauth"].into_iter().chain(command.split_whitespace());
+            let parsed = oauth_cli::command().try_get_matches_from(arguments);
+            assert!(parsed.is_ok(), "{command:?} {:?}", parsed.err());
+            let first = command.split(' ').next().unwrap_or_default();
+            let local = ["tokens", "serve", "emulate", "providers", "completions"];
+            if local.contains(&first) {
+                continue;
+            }
+            let mut variables = vec![
+                ("OAUTH_BASE_URL", nobody),
+                ("OAUTH_CLIENT_SECRET", "s"),
+                ("OAUTH_RETRIES", "0"),
+                ("OAUTH_STORE", "memory:"),
+            ];
+            if first != "token" && first != "login" {
+                variables.push(("OAUTH_TOKEN", "t"));
+            }
+            let outcome = world.run_with(&command, &variables);
+            assert_eq!(outcome.code, 12, "{command:?} {}", outcome.err);
+            sent += 1;
+        }
+    }
+    assert!(sent >= 8, "{sent}");
+}
+
 #[test]
 fn completions_know_every_command() {
     let world = World::new();

@@ -104,7 +104,7 @@ impl Login {
 }
 
 /// The whole answer.
-fn get(url: &Url) -> String {
+pub(crate) fn get(url: &Url) -> String {
     let host = format!("{}:{}", url.host_str().unwrap(), url.port().unwrap());
     let mut stream = TcpStream::connect(&host).unwrap();
     let path = &url[url::Position::BeforePath..];
@@ -118,7 +118,7 @@ fn get(url: &Url) -> String {
     answer
 }
 
-fn location(answer: &str) -> Url {
+pub(crate) fn location(answer: &str) -> Url {
     let line = answer
         .lines()
         .find(|line| line.to_ascii_lowercase().starts_with("location: "));
@@ -155,14 +155,14 @@ fn in_the_browser() {
     other.set_query(Some("code=PLANTED&state=PLANTED"));
     let wrong = get(&other);
     assert!(
-        wrong.starts_with("HTTP/1.1 400") && wrong.contains("another login"),
+        wrong.starts_with("HTTP/1.1 400") && wrong.contains("This answer was not used"),
         "{wrong}"
     );
 
     let back = location(&get(&login.address));
     let page = get(&back);
     assert!(
-        page.starts_with("HTTP/1.1 200") && page.contains("Signed in"),
+        page.starts_with("HTTP/1.1 200") && page.contains("Back to the terminal"),
         "{page}"
     );
     assert!(
@@ -186,6 +186,12 @@ fn in_the_browser() {
 
     let (exit, out, err, world) = login.end();
     assert_eq!(exit, 0, "{err}");
+    let notes: Vec<_> = err
+        .lines()
+        .filter(|line| line.starts_with("note:"))
+        .collect();
+    assert!(notes.len() == 1 && notes[0].contains("state"), "{notes:?}");
+    assert!(!err.contains("PLANTED"), "{err}");
     let address = redirect.socket_addrs(|| None).unwrap();
     let gone = std::net::TcpStream::connect(&*address);
     assert!(gone.is_err(), "it still listens");
@@ -236,6 +242,64 @@ fn denied() {
     assert_eq!((exit, &*out), (10, ""), "{err}");
     assert!(err.contains("access_denied"), "{err}");
     assert_eq!(world.run("tokens list").succeeded().out, "");
+}
+
+/// The page does not say that the user has refused when it was the server.
+#[test]
+fn refused_by_the_server() {
+    let emulator = Running::start("emulate rfc");
+    let login = login(emulator.text("base_url"), "");
+    let state = login
+        .address
+        .query_pairs()
+        .find(|(name, _)| name == "state");
+    let state = state.unwrap().1.into_owned();
+    let mut back = login.redirect_uri();
+    // Without a code it is not complete, and the login goes on.
+    back.set_query(Some(&format!("state={state}")));
+    assert!(get(&back).contains("This answer was not used"));
+    let mut answer = back.query_pairs_mut();
+    answer.append_pair("iss", emulator.text("base_url"));
+    answer.append_pair("error", "temporarily_unavailable");
+    drop(answer);
+    let page = get(&back);
+    assert!(
+        page.contains("The login failed") && !page.contains("not allowed"),
+        "{page}"
+    );
+    let (exit, out, err, _) = login.end();
+    assert_eq!((exit, &*out), (10, ""), "{err}");
+    assert!(err.contains("note: an answer was not used"), "{err}");
+    assert!(err.contains("temporarily_unavailable"), "{err}");
+}
+
+/// It stays in the foreground, and waits for the page that it was sent to.
+#[test]
+fn a_browser_in_the_terminal() {
+    let emulator = Running::start("emulate rfc");
+    let folder = World::new();
+    let page = folder.home.path().join("page");
+    let script = format!(
+        "#!/bin/sh\nexec /usr/bin/curl --silent --location --output {} \"$1\"\n",
+        page.display()
+    );
+    let browser = folder.file("lynx", &script);
+    std::fs::set_permissions(
+        &browser,
+        std::os::unix::fs::PermissionsExt::from_mode(0o700),
+    )
+    .unwrap();
+    let login = started(
+        &format!(
+            "login --issuer {} --client-id pub --timeout 30s",
+            emulator.text("base_url")
+        ),
+        &[("BROWSER", browser.to_str().unwrap())],
+    );
+    let (exit, _, err, _) = login.end();
+    assert_eq!(exit, 0, "{err}");
+    let page = std::fs::read_to_string(page).unwrap_or_default();
+    assert!(page.contains("Back to the terminal"), "{page}");
 }
 
 #[test]

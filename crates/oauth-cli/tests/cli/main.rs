@@ -7,6 +7,7 @@
 )]
 
 mod answers;
+mod asking;
 mod browser;
 mod commands;
 mod endpoint;
@@ -17,6 +18,7 @@ mod options;
 mod processes;
 mod program;
 mod readme;
+mod rotation;
 mod servers;
 mod store;
 mod store_servers;

@@ -481,6 +481,31 @@ fn the_demo_is_as_promised() {
         "--client-id pub --grant client_credentials",
     );
     assert!([2, 10].contains(&world.run(&public).code));
+
+    // A code and a device are for svc, too; only these do not exist or wait for their user.
+    let by_code = "--grant authorization_code --redirect-uri http://127.0.0.1/callback";
+    let code = ("OAUTH_CODE", "none");
+    let refused = world.run_with(&format!("{svc} {by_code}"), &[secret, code]);
+    assert_eq!(refused.failed(10).error()["code"], "invalid_grant");
+    for flow in ["--no-browser", "--device"] {
+        let login = format!("login --issuer {issuer} --client-id svc {flow} --timeout 9s");
+        crate::login::started(&login, &[secret]);
+    }
+    // A resource server asks about tokens, and gets nobody's.
+    let rs = svc.replace("--client-id svc", "--client-id rs");
+    let demo = [
+        ("OAUTH_CLIENT_SECRET", "rs-secret"),
+        ("OAUTH_PASSWORD", "demo"),
+        ("OAUTH_CODE", "none"),
+    ];
+    for grant in [
+        "--username demo",
+        by_code,
+        "--grant device_code --timeout 9s",
+    ] {
+        let refused = world.run_with(&format!("{rs} {grant}"), &demo).failed(10);
+        assert_eq!(refused.error()["code"], "unauthorized_client", "{grant}");
+    }
 }
 
 #[test]

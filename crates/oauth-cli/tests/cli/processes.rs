@@ -88,6 +88,48 @@ fn an_interruption_at_any_time_loses_nothing() {
     assert_eq!(last.json()["from"], "refresh");
 }
 
+#[test]
+fn a_secret_that_does_not_come_keeps_nobody() {
+    let world = World::new();
+    let pipe = world.home.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let token = |file: &std::path::Path, more: &str| {
+        let file = file.display();
+        format!(
+            "token --token-url http://127.0.0.1:1 --client-id a --client-secret-file {file} --output json {more}"
+        )
+    };
+    let mut command = world.command(&token(&pipe, "--timeout 200ms"));
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let output = ended(child.spawn().unwrap()).wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(12), "{output:?}");
+
+    let mut command = world.command(&token(&pipe, ""));
+    let child = command.stderr(Stdio::null()).spawn().unwrap();
+    // Opens once the program reads.
+    let writer = std::fs::File::options().write(true).open(&pipe).unwrap();
+    signalled(&child, "-INT");
+    assert_eq!(ended(child).wait().unwrap().code(), Some(130));
+    drop(writer);
+
+    let long = world.file("long", &"x".repeat(1024 * 1024 + 1));
+    let long = world.run(&token(&long, "")).failed(2);
+    assert!(long.err.contains("1 MiB"), "{}", long.err);
+}
+
+/// Kills what does not end by itself.
+fn ended(mut child: Child) -> Child {
+    let limit = Instant::now() + Duration::from_secs(20);
+    while child.try_wait().unwrap().is_none() {
+        if Instant::now() > limit {
+            child.kill().unwrap();
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child
+}
+
 /// A store with one token, which has ended and can be refreshed.
 struct Ended {
     world: World,

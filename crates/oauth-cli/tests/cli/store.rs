@@ -1,6 +1,9 @@
 //! `oauth tokens`, and how the store is kept.
 
-use crate::program::{Running, World};
+use crate::{
+    endpoint::Endpoint,
+    program::{Running, World},
+};
 
 const SECRET: (&str, &str) = ("OAUTH_CLIENT_SECRET", "svc-secret");
 
@@ -101,10 +104,13 @@ fn sealed_for_this_user_alone_and_with_another_key_when_asked() {
         2
     );
     let after = std::fs::read_to_string(&key).unwrap();
-    assert!(
-        before != after && after.lines().count() == 1,
-        "the old key is gone"
-    );
+    let lines: Vec<_> = after.lines().collect();
+    assert_eq!(lines.len(), 2, "the old key stays once");
+    assert!(lines[0] != before.trim() && lines[1] == before.trim());
+    assert_eq!(world.run_with(&token, &[SECRET]).succeeded().out, access);
+    world.run("tokens rotate-key").succeeded();
+    let after = std::fs::read_to_string(&key).unwrap();
+    assert!(!after.contains(before.trim()), "and then it is gone");
     assert_eq!(world.run_with(&token, &[SECRET]).succeeded().out, access);
 
     // Another key, or none, opens nothing, and nothing is made in its place.
@@ -114,6 +120,13 @@ fn sealed_for_this_user_alone_and_with_another_key_when_asked() {
         world.run_with(&json, &[SECRET]).failed(14).error()["kind"],
         "store"
     );
+    // Nobody is sent to the browser for a store that cannot keep what comes of it.
+    let login = format!(
+        "{} --no-browser --timeout 20s",
+        token.replacen("token", "login", 1)
+    );
+    let refused = world.run_with(&login, &[SECRET]).failed(14);
+    assert!(!refused.err.contains("http"), "{}", refused.err);
     std::fs::remove_file(&key).unwrap();
     assert_eq!(
         world.run_with(&json, &[SECRET]).failed(14).error()["kind"],
@@ -125,6 +138,59 @@ fn sealed_for_this_user_alone_and_with_another_key_when_asked() {
         world.run_with(&token, &[SECRET, given]).succeeded().out,
         access
     );
+}
+
+#[test]
+fn whose_tokens_are_listed_shown_and_deleted() {
+    let (server, world, _) = filled();
+    let issuer = server.text("issuer");
+    let elsewhere = Endpoint::granting(
+        serde_json::json!({"access_token": "elsewhere", "token_type": "bearer", "expires_in": 999_999_999_999_u64}),
+    );
+    let other = format!("{}/t", elsewhere.url());
+    let token = format!("token --token-url {other} --client-id other");
+    world.run_with(&token, &[SECRET]).succeeded();
+    for (which, count) in [
+        (format!("--issuer {issuer}"), 2),
+        (format!("--issuer {other}"), 1),
+        ("--issuer https://nobody.example".to_owned(), 0),
+        ("--client-id svc".to_owned(), 2),
+        ("--client-id svc --subject ada".to_owned(), 1),
+        (format!("--issuer {issuer} --client-id other"), 0),
+    ] {
+        let list = world.run(&format!("tokens list {which}")).succeeded().out;
+        assert_eq!(list.lines().count(), count, "{which}: {list}");
+        let shown = world.run(&format!("tokens show {which} --output json"));
+        if count == 0 {
+            shown.failed(2);
+        } else {
+            let shown = shown.succeeded().json();
+            assert_eq!(shown.as_array().unwrap().len(), count, "{which}");
+        }
+    }
+    // What a profile says counts as if it were said here.
+    let profiles = format!(
+        "[other]\nissuer = {other:?}\noutput = \"json\"\nstore = \"sqlite:{}\"\n[bad]\nstore = 1\n",
+        world
+            .home
+            .path()
+            .join(".local/share/oauth/tokens.db")
+            .display()
+    );
+    let config = world.file("oauth.toml", &profiles);
+    let config = format!("--config {}", config.display());
+    let list = world.run(&format!("tokens list {config} --profile other"));
+    assert_eq!(list.succeeded().json().as_array().unwrap().len(), 1);
+    let deleted = world.run(&format!("tokens delete {config} --profile other"));
+    assert_eq!(deleted.succeeded().json()["deleted"], 1);
+    world
+        .run(&format!("tokens clear {config} --profile bad"))
+        .failed(2);
+    world.run("tokens delete --client-id nobody").succeeded();
+    let left = world.run("tokens list --output json").succeeded().json();
+    assert_eq!(left.as_array().unwrap().len(), 2);
+    world.run("tokens delete --client-id svc").succeeded();
+    assert_eq!(world.run("tokens list").succeeded().out, "");
 }
 
 #[test]

@@ -5,7 +5,10 @@ use oauth_store::Key;
 use serde_json::json;
 use test_servers::{PostgresServer, RedisServer};
 
-use crate::program::{Running, World};
+use crate::{
+    login::{get, location, started},
+    program::{Running, World},
+};
 
 #[test]
 fn postgres() {
@@ -97,6 +100,34 @@ fn keeps_tokens(store: &str, dump: impl Fn() -> String) {
     assert_eq!(list.json().as_array().unwrap().len(), 1);
     with(&one, "tokens clear", &new).succeeded();
     assert_eq!(with(&two, "tokens list", &new).succeeded().out, "");
+}
+
+/// What the user has allowed is not lost with a store that is gone by then.
+#[test]
+fn a_login_that_cannot_be_stored() {
+    let emulator = Running::start("emulate rfc");
+    for output in ["--output json", ""] {
+        let mut server = RedisServer::start().unwrap();
+        let (url, key) = (server.url(), line("key"));
+        let arguments = format!(
+            "login --issuer {} --client-id pub --no-browser {output}",
+            emulator.text("base_url")
+        );
+        let variables = [("OAUTH_STORE", &*url), ("OAUTH_STORE_KEY", &*key)];
+        let login = started(&arguments, &variables);
+        server.kill();
+        get(&location(&get(&login.address)));
+        let (exit, out, err, _) = login.end();
+        assert_eq!(exit, 14, "{err}");
+        if output.is_empty() {
+            assert_eq!(out, "");
+            assert!(err.contains("--output json"), "{err}");
+        } else {
+            let token: serde_json::Value = serde_json::from_str(&out).unwrap();
+            assert!(token["access_token"].as_str().unwrap().len() > 20, "{out}");
+            assert!(err.contains("could not be stored"), "{err}");
+        }
+    }
 }
 
 fn is_gone(store: &str) {
