@@ -10,7 +10,7 @@ use test_servers::Chromedriver;
 use url::Url;
 
 use crate::{
-    login::{device_login, login},
+    login::{device_login, device_login_of, login, started},
     program::{Running, World},
 };
 
@@ -29,6 +29,7 @@ async fn people_log_in() {
         browser.sign_in(demo.text("issuer")).await;
         browser.deny(demo.text("issuer")).await;
         browser.connect_a_device(demo.text("issuer")).await;
+        browser.with_a_secret(demo.text("issuer")).await;
     });
     let outcome = outcome.await;
     // Before the verdict: a browser that nobody closes stays.
@@ -122,6 +123,31 @@ impl Browser {
         assert_eq!(exit, 0, "{err}");
         let token: Value = serde_json::from_str(&out).unwrap();
         assert_eq!(kept(&world)["access_token"], token["access_token"]);
+    }
+
+    /// The demo's confidential client, in both ways.
+    async fn with_a_secret(&self, issuer: &str) {
+        let secret = [("OAUTH_CLIENT_SECRET", "svc-secret")];
+        let arguments = format!(
+            "login --issuer {issuer} --client-id svc --scope admin --no-browser --output json"
+        );
+        let login = started(&arguments, &secret);
+        self.goto(&login.address).await;
+        self.press("button[value=allow]").await;
+        self.is_at("Back to the terminal").await;
+        let (exit, out, err, _) = login.end();
+        assert_eq!(exit, 0, "{err}");
+        let token: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(token["scopes"], json!(["admin"]));
+
+        let (device, _, complete) = device_login_of("svc", &secret, issuer, "--output json");
+        self.goto(&complete.parse().unwrap()).await;
+        self.press("button[type=submit]").await;
+        self.press("button[value=allow]").await;
+        self.is_at("Device connected").await;
+        let (exit, out, err, _) = device.end();
+        assert_eq!(exit, 0, "{err}");
+        assert!(out.contains("access_token"), "{out}");
     }
 
     async fn goto(&self, url: &Url) {

@@ -55,8 +55,18 @@ pub(crate) fn started(arguments: &str, variables: &[(&str, &str)]) -> Login {
 /// A login on another device: itself, the code, and the address that has the code in it. All that
 /// was said is looked at, too.
 pub(crate) fn device_login(issuer: &str, more: &str) -> (Login, String, String) {
-    let arguments = format!("login --device --issuer {issuer} --client-id pub {more}");
-    let mut login = started(&arguments, &[]);
+    device_login_of("pub", &[], issuer, more)
+}
+
+/// As [`device_login`], of another client.
+pub(crate) fn device_login_of(
+    client: &str,
+    variables: &[(&str, &str)],
+    issuer: &str,
+    more: &str,
+) -> (Login, String, String) {
+    let arguments = format!("login --device --issuer {issuer} --client-id {client} {more}");
+    let mut login = started(&arguments, variables);
     let mut shown = String::new();
     let mut after = |start: &str| loop {
         let mut line = String::new();

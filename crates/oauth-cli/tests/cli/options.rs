@@ -482,15 +482,11 @@ fn the_demo_is_as_promised() {
     );
     assert!([2, 10].contains(&world.run(&public).code));
 
-    // A code and a device are for svc, too; only these do not exist or wait for their user.
+    // A code is for svc, too; only this one does not exist.
     let by_code = "--grant authorization_code --redirect-uri http://127.0.0.1/callback";
     let code = ("OAUTH_CODE", "none");
     let refused = world.run_with(&format!("{svc} {by_code}"), &[secret, code]);
     assert_eq!(refused.failed(10).error()["code"], "invalid_grant");
-    for flow in ["--no-browser", "--device"] {
-        let login = format!("login --issuer {issuer} --client-id svc {flow} --timeout 9s");
-        crate::login::started(&login, &[secret]);
-    }
     // A resource server asks about tokens, and gets nobody's.
     let rs = svc.replace("--client-id svc", "--client-id rs");
     let demo = [

@@ -119,7 +119,7 @@ fn a_secret_that_does_not_come_keeps_nobody() {
 }
 
 /// Kills what does not end by itself.
-fn ended(mut child: Child) -> Child {
+pub(crate) fn ended(mut child: Child) -> Child {
     let limit = Instant::now() + Duration::from_secs(20);
     while child.try_wait().unwrap().is_none() {
         if Instant::now() > limit {

@@ -1,6 +1,9 @@
 //! `oauth serve` and `oauth emulate`.
 
-use crate::program::{Running, World};
+use crate::{
+    processes::ended,
+    program::{Running, World, signalled},
+};
 
 #[test]
 fn a_server_says_where_it_is_and_stops_cleanly() {
@@ -66,6 +69,28 @@ fn the_demo_warns() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(line.starts_with("warning: demo credentials"), "{line}");
+}
+
+#[test]
+fn a_server_that_waits_for_a_secret_can_be_stopped() {
+    let world = World::new();
+    let pipe = world.home.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let file = world.file(
+        "server.toml",
+        "[[users]]\nusername = \"ada\"\nsubject = \"a\"\npassword-file = \"pipe\"\n",
+    );
+    let mut command = world.command(&format!("serve {} --listen 127.0.0.1:0", file.display()));
+    let child = command.stderr(std::process::Stdio::null()).spawn().unwrap();
+    // Opens once the program reads.
+    let writer = std::fs::File::options().write(true).open(&pipe).unwrap();
+    signalled(&child, "-TERM");
+    let status = ended(child).wait().unwrap();
+    // SIGTERM, and not the SIGKILL of a test that has waited in vain.
+    let signal = std::os::unix::process::ExitStatusExt::signal(&status);
+    assert_eq!(signal, Some(15), "{status:?}");
+    drop(writer);
 }
 
 #[test]
