@@ -1,8 +1,10 @@
 //! The key of a store on this machine: in the system's keyring, else in a file beside the store.
 
+mod lock;
+
 use std::{
-    fs::{self, File, TryLockError},
-    io::{self, Write},
+    fs::{self, File},
+    io::Write,
     path::{Path, PathBuf},
 };
 
@@ -41,14 +43,14 @@ enum Found {
 /// The key of the store at `path`, a new one where the store is new. While the lock is held, nobody
 /// changes it.
 pub(crate) async fn of(path: &Path, store: &Sqlite) -> Result<(OwnKey, File), Failure> {
-    let lock = shared_lock(path).await?;
+    let lock = lock::shared(path).await?;
     let keyring = match find(path).await? {
         Found::Key(own) => return Ok((own, lock)),
         Found::Nothing(keyring) => keyring,
     };
     drop(lock);
     make(path, store, keyring).await?;
-    let lock = shared_lock(path).await?;
+    let lock = lock::shared(path).await?;
     match find(path).await? {
         Found::Key(own) => Ok((own, lock)),
         Found::Nothing(_) => Err(Failure::store("the store's key is gone again")),
@@ -64,7 +66,7 @@ pub(crate) async fn rotate<T>(
 ) -> Result<T, Failure> {
     // Makes one where the store is new.
     drop(of(path, store).await?);
-    let _alone = lock_alone(path, || {
+    let _alone = lock::alone(path, || {
         say("note: waiting until no other command uses the store");
     })
     .await?;
@@ -104,7 +106,7 @@ async fn find(path: &Path) -> Result<Found, Failure> {
 /// Makes the first key, in the keyring if there is one.
 async fn make(path: &Path, store: &Sqlite, keyring: Result<(), String>) -> Result<(), Failure> {
     // Two that start together must not make two keys.
-    let _alone = lock_alone(path, || ()).await?;
+    let _alone = lock::alone(path, || ()).await?;
     let beside = with_suffix(path, ".key");
     let keyring = match (beside.exists(), keyring) {
         (true, _) => return Ok(()),
@@ -248,53 +250,6 @@ async fn in_keyring<T: Send + 'static>(
         }
         Err(_) => Err("the system's keyring cannot be used".to_owned()),
     }
-}
-
-/// The right to use the key, which many may have.
-async fn shared_lock(path: &Path) -> Result<File, Failure> {
-    let file = lock_file(path)?;
-    match file.try_lock_shared() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::Error(error)) => Err(unlockable(&error)),
-        Err(TryLockError::WouldBlock) => waited(move || file.lock_shared().map(|()| file)).await,
-    }
-}
-
-/// The right to change the key, which nobody has beside another. `wait` is called before it is
-/// waited for.
-async fn lock_alone(path: &Path, wait: impl FnOnce()) -> Result<File, Failure> {
-    let file = lock_file(path)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::Error(error)) => Err(unlockable(&error)),
-        Err(TryLockError::WouldBlock) => {
-            wait();
-            waited(move || file.lock().map(|()| file)).await
-        }
-    }
-}
-
-async fn waited(lock: impl FnOnce() -> io::Result<File> + Send + 'static) -> Result<File, Failure> {
-    match tokio::task::spawn_blocking(lock).await {
-        Ok(locked) => locked.map_err(|error| unlockable(&error)),
-        Err(_) => Err(Failure::store("the store's key cannot be locked")),
-    }
-}
-
-fn lock_file(path: &Path) -> Result<File, Failure> {
-    let mut options = fs::OpenOptions::new();
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(with_suffix(path, ".lock"))
-        .map_err(|error| unlockable(&error))
-}
-
-fn unlockable(error: &io::Error) -> Failure {
-    Failure::store(format!("the store's key cannot be locked: {error}"))
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
