@@ -2,16 +2,30 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
 use example_provider::GitHub;
 use oauth_conformance::{Reply, ScriptedServer};
-use oauth_core::{Client, ErrorCode, Token, grant::AuthorizationCode};
+use oauth_core::{
+    Client, ClientBuilder, ErrorCode, Token,
+    clock::{Clock, ManualClock},
+    grant::AuthorizationCode,
+};
 use serde_json::json;
 
 async fn github(reply: Reply) -> (ScriptedServer, Client) {
-    let server = ScriptedServer::start([reply]).await.unwrap();
+    let (server, builder) = github_at([reply]).await;
+    (server, builder.build().unwrap())
+}
+
+async fn github_at(replies: impl IntoIterator<Item = Reply>) -> (ScriptedServer, ClientBuilder) {
+    let server = ScriptedServer::start(replies).await.unwrap();
     let github = GitHub::at(server.base_url()).unwrap();
-    let client = Client::builder(github, "client").client_secret("client-secret");
-    (server, client.build().unwrap())
+    let builder = Client::builder(github, "client").client_secret("client-secret");
+    (server, builder)
 }
 
 #[tokio::test]
@@ -65,8 +79,23 @@ async fn the_device_flow_polls_the_token_endpoint() {
         "device_code": "d", "user_code": "WDJB-MJHT", "interval": 5, "expires_in": 900,
         "verification_uri": "https://github.com/login/device",
     });
-    let (server, client) = github(Reply::json(200, &device)).await;
+    let pending = json!({"error": "authorization_pending"});
+    let token = json!({"access_token": "gho_1", "token_type": "bearer", "scope": "repo"});
+    let answers = [device, pending.clone(), pending, token].map(|answer| Reply::json(200, &answer));
+    let (server, builder) = github_at(answers).await;
+    let clock = ManualClock::at(SystemTime::UNIX_EPOCH);
+    let client = builder.clock(Arc::new(clock.clone())).build().unwrap();
     let device = client.device_authorization(None).await.unwrap();
     assert_eq!(server.last().unwrap().path(), "/login/device/code");
     assert_eq!(device.user_code(), "WDJB-MJHT");
+    let token = client.poll_device(&device).await.unwrap();
+    assert_eq!(token.access_token().expose_secret(), "gho_1");
+    let received = server.received();
+    assert_eq!(received.len(), 4);
+    for poll in &received[1..] {
+        assert_eq!(poll.path(), "/login/oauth/access_token");
+        assert_eq!(poll.param("device_code").as_deref(), Some("d"));
+    }
+    let waited = clock.now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    assert!(waited >= Duration::from_secs(10), "{waited:?}");
 }
