@@ -109,6 +109,17 @@ fn secrets_are_compared_in_constant_time_or_not_at_all() {
 }
 
 #[test]
+fn a_verifier_is_compared_in_constant_time() {
+    let text = text_of("crates/oauth-server/src/pkce.rs");
+    let (_, rest) = text.split_once("fn fits(").unwrap();
+    let (body, _) = rest.split_once("\n}\n").unwrap();
+    assert!(
+        body.contains("ct_eq(challenge") && !body.contains("=="),
+        "{body}"
+    );
+}
+
+#[test]
 fn nothing_unwraps_what_could_hold_a_secret() {
     let lints = text_of("Cargo.toml");
     assert!(lints.contains("unwrap_used = \"warn\"") && lints.contains("panic = \"warn\""));

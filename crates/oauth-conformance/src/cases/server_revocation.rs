@@ -16,6 +16,7 @@ pub(super) const CASES: &[Case] = cases! {
     "SRV-02" [Counterpart, Server] => tokens_that_are_none,
     "SRV-03" [Counterpart, Server] => token_of_another_client,
     "SRV-04" [Counterpart, Server] => the_whole_grant,
+    "SRV-05" [Counterpart, Server] => an_access_token,
     "SRV-06" [Counterpart, Server] => hints,
     "SRV-07" [Counterpart, Server] => token_missing_or_no_authentication,
     "SRV-08" [Counterpart, Server] => get_or_jsonp,
@@ -115,6 +116,30 @@ async fn the_whole_grant(cx: Context) -> Outcome {
     ensure!(
         tested.is_active(&other).await?,
         "revoked one grant, expected another one alive, got dead"
+    );
+    Ok(())
+}
+
+/// The grant may die with it or live on. What may not be is a half of it: a refresh gives a token
+/// that works, or `invalid_grant`, and then nothing of the grant is left.
+async fn an_access_token(cx: Context) -> Outcome {
+    let tested = Tested::start(&cx).await?;
+    let client = &tested.set().confidential;
+    let (first, refresh) = tested.user_tokens(client).await?;
+    let renewed = tested.refresh(client, &refresh).await?;
+    let (second, successor) = pair(&granted("a good refresh", &renewed)?)?;
+    done("an access token", &tested.revoke(client, &second).await?)?;
+    tested.all_dead("its revocation", &[&second]).await?;
+    let answer = tested.refresh(client, &successor).await?;
+    let sent = "the refresh token of a revoked access token";
+    if answer.status() != 200 {
+        refused(sent, &answer, &[400], &["invalid_grant"])?;
+        return tested.all_dead("the end of the grant", &[&first]).await;
+    }
+    let (third, _) = pair(&granted(sent, &answer)?)?;
+    ensure!(
+        tested.is_active(&third).await? && !tested.is_active(&second).await?,
+        "refreshed after an access token was revoked, expected the new one alive and that one dead"
     );
     Ok(())
 }

@@ -291,6 +291,24 @@ async fn guessing_is_throttled_where_it_comes_from() {
     }
 }
 
+#[test]
+fn a_generated_secret_has_256_bits() {
+    let all: std::collections::BTreeSet<_> = (0..100)
+        .map(|_| GeneratedSecret::generate().unwrap())
+        .map(|secret| secret.expose().to_owned())
+        .collect();
+    assert_eq!(all.len(), 100);
+    // 43 characters of six bits each, the last of which has two bits less.
+    let is_one = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+    for secret in &all {
+        assert!(secret.len() == 43 && secret.chars().all(is_one));
+    }
+    for at in 0..42 {
+        let seen: std::collections::BTreeSet<_> = all.iter().map(|it| it.as_bytes()[at]).collect();
+        assert!(seen.len() > 20, "position {at} is hardly random");
+    }
+}
+
 #[tokio::test]
 async fn a_client_from_stored_hashes() {
     let world = world();

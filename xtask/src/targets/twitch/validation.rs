@@ -6,7 +6,7 @@ use http::StatusCode;
 use oauth_conformance::{Case, Context, Need, Outcome, Reply, cases, ensure, wire};
 use oauth_core::{AccessToken, ErrorCode, ErrorKind, Recovery, Scopes, Token, TokenSet};
 use serde_json::{Value, json};
-use twitch::{AppToken, UserToken};
+use twitch::{AppToken, Session, UserToken};
 
 use super::{
     confidential,
@@ -29,7 +29,7 @@ fn answer(scopes: &Value, expires_in: u64) -> Reply {
 }
 
 /// The header word is `OAuth`, where everything else says `Bearer`. A user's token is validated
-/// when it is made; how often after that is the application's affair.
+/// when it is made, and what keeps it validates it at its first use and every hour.
 async fn validate(cx: Context) -> Outcome {
     let token = AccessToken::new("at")?;
     for (scopes, expected) in [
@@ -130,6 +130,26 @@ async fn validate(cx: Context) -> Outcome {
         status == Some(StatusCode::UNAUTHORIZED),
         "{sent}: expected 401, got {status:?}"
     );
+    at_start_and_hourly(&cx).await
+}
+
+async fn at_start_and_hourly(cx: &Context) -> Outcome {
+    let server = cx.scripted([answer(&json!(["chat:read"]), 14_400)]).await?;
+    let session = Session::new(confidential(cx, server.base_url())?);
+    let end = cx.now() + Duration::from_secs(36_000);
+    let tokens = TokenSet::new(AccessToken::new("at")?, cx.now()).with_expires_at(Some(end));
+    let handle = session.restore("141981764", &tokens).await?;
+    let mut after = 0;
+    for (seconds, expected) in [(0, 1), (3599, 1), (1, 2), (3599, 2), (1, 3)] {
+        cx.clock().advance(Duration::from_secs(seconds));
+        after += seconds;
+        handle.token().await?;
+        count(
+            &format!("a token of a session, used after {after} s"),
+            &server,
+            expected,
+        )?;
+    }
     Ok(())
 }
 
