@@ -37,7 +37,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::{Seed, tls};
+use crate::{Secrets, Seed, tls};
 use exchange::{End, exchange};
 pub use fault::Fault;
 
@@ -67,6 +67,7 @@ struct State {
     connections: usize,
     paths: Vec<String>,
     forwarded: usize,
+    secrets: Option<Secrets>,
 }
 
 impl FaultProxy {
@@ -117,6 +118,13 @@ impl FaultProxy {
             proxy.listens().await?;
         }
         Ok(proxy)
+    }
+
+    /// Remembers the secrets that pass.
+    #[must_use]
+    pub fn watched(self, secrets: &Secrets) -> Self {
+        self.shared.lock().secrets = Some(secrets.clone());
+        self
     }
 
     /// Where it listens, without a slash at the end.

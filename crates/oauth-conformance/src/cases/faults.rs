@@ -6,10 +6,7 @@ mod flow;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
-use oauth_core::{
-    Error, ErrorKind, Recovery, TransportError,
-    TransportErrorKind::{self, Connect, Interrupted, Timeout},
-};
+use oauth_core::{Error, ErrorKind, Recovery, TransportError, TransportErrorKind};
 
 use crate::{Context, Failure, Fault, FaultProxy, Outcome, ensure};
 use flow::{Begun, Flow, Upstream};
@@ -20,8 +17,13 @@ pub(super) const OF_A_SESSION: &[Flow] = &[Flow::Refresh, Flow::Manager];
 /// All others.
 pub(super) const WITHOUT_A_SESSION: &[Flow] = &[
     Flow::ClientCredentials,
+    Flow::Password,
     Flow::Code,
+    Flow::PushedAuthorization,
+    Flow::DeviceAuthorization,
     Flow::DevicePoll,
+    Flow::JwtBearer,
+    Flow::TokenExchange,
     Flow::Revocation,
     Flow::Introspection,
     Flow::UserInfo,
@@ -39,7 +41,7 @@ const SLACK: Duration = Duration::from_secs(10);
 pub(super) async fn meet(cx: &Context, flows: &[Flow]) -> Outcome {
     let can = cx.target().provider("http://127.0.0.1:9")?.capabilities();
     for flow in flows.iter().filter(|flow| can.contains(flow.needs())) {
-        let upstream = Upstream::start(cx).await?;
+        let upstream = Upstream::start(cx, *flow).await?;
         if !upstream.serves(*flow) {
             continue;
         }
@@ -97,21 +99,12 @@ async fn cell(cx: &Context, upstream: &Upstream, flow: Flow, fault: Fault) -> Ou
 type Expected = Option<(ErrorKind, Option<TransportErrorKind>)>;
 
 fn expected(flow: Flow, fault: Fault) -> Expected {
-    let transport = |kind| Some((ErrorKind::Transport, Some(kind)));
-    match fault {
-        Fault::Refuse => transport(Connect),
-        Fault::ResetBeforeHeaders
-        | Fault::ResetAfterHeaders
-        | Fault::CutBody
-        | Fault::LongLength
-        | Fault::TlsClose => transport(Interrupted),
-        Fault::Stall | Fault::StallInBody | Fault::Drip | Fault::Delay => transport(Timeout),
+    match (fault, flow) {
         // RFC 7009 §2.2: the body says nothing.
-        Fault::ShortLength if flow == Flow::Revocation => None,
+        (Fault::ShortLength, Flow::Revocation) => None,
         // What is no metadata document at one place is looked for at the next (RFC 8414 §5).
-        Fault::ShortLength if flow == Flow::Metadata => None,
-        Fault::ShortLength | Fault::Redirect | Fault::GzipBomb => Some((ErrorKind::Protocol, None)),
-        Fault::Duplicate | Fault::Informational => None,
+        (Fault::ShortLength, Flow::Metadata) => None,
+        (fault, _) => fault.ends_in(),
     }
 }
 

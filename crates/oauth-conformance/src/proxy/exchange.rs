@@ -8,6 +8,7 @@ use super::{Fault, Shared, bomb::gzip_bomb};
 use crate::{
     Received, Seed,
     scripted::read_request,
+    secrets,
     seed::Draw,
     wire::{self, Answer},
 };
@@ -57,12 +58,14 @@ pub(super) async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
 
 /// What the server says to `request`.
 async fn forward(shared: &Shared, request: &Received) -> io::Result<Head> {
-    let answer = wire::raw(
-        &shared.upstream,
-        &request.bytes(wire::host(&shared.upstream)),
-    )
-    .await
-    .map_err(|error| io::Error::other(error.to_string()))?;
+    let bytes = request.bytes(wire::host(&shared.upstream));
+    let answer = wire::raw(&shared.upstream, &bytes);
+    let secrets = shared.lock().secrets.clone();
+    let answer = match secrets {
+        Some(secrets) => secrets::CURRENT.scope(secrets, answer).await,
+        None => answer.await,
+    };
+    let answer = answer.map_err(|error| io::Error::other(error.to_string()))?;
     shared.lock().forwarded += 1;
     Ok(Head::of(&answer, &shared.upstream, &shared.base_url))
 }

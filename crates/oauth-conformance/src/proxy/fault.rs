@@ -1,5 +1,7 @@
 //! What can happen to an exchange on its way.
 
+use oauth_core::{ErrorKind, TransportErrorKind};
+
 macro_rules! faults {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
         /// What happens to an exchange on its way.
@@ -71,6 +73,28 @@ impl Fault {
             self,
             Self::Refuse | Self::ResetBeforeHeaders | Self::Stall | Self::Redirect | Self::GzipBomb
         )
+    }
+
+    /// In which class of error it ends at a client of oauth-core that reads the answer; `None` where
+    /// the client must not notice.
+    #[must_use]
+    pub fn ends_in(self) -> Option<(ErrorKind, Option<TransportErrorKind>)> {
+        let transport = |kind| Some((ErrorKind::Transport, Some(kind)));
+        match self {
+            Self::Refuse => transport(TransportErrorKind::Connect),
+            Self::ResetBeforeHeaders
+            | Self::ResetAfterHeaders
+            | Self::CutBody
+            | Self::LongLength
+            | Self::TlsClose => transport(TransportErrorKind::Interrupted),
+            Self::Stall | Self::StallInBody | Self::Drip | Self::Delay => {
+                transport(TransportErrorKind::Timeout)
+            }
+            Self::ShortLength | Self::Redirect | Self::GzipBomb => {
+                Some((ErrorKind::Protocol, None))
+            }
+            Self::Duplicate | Self::Informational => None,
+        }
     }
 
     /// Whether only the client's time limit ends it.

@@ -22,9 +22,14 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::cases) enum Flow {
     ClientCredentials,
+    Password,
     Code,
     Refresh,
+    PushedAuthorization,
+    DeviceAuthorization,
     DevicePoll,
+    JwtBearer,
+    TokenExchange,
     Revocation,
     Introspection,
     UserInfo,
@@ -38,9 +43,13 @@ impl Flow {
     pub(super) fn needs(self) -> Capability {
         match self {
             Self::ClientCredentials => Capability::ClientCredentials,
+            Self::Password => Capability::Password,
             Self::Code => Capability::AuthorizationCode,
+            Self::PushedAuthorization => Capability::PushedAuthorization,
+            Self::JwtBearer => Capability::JwtBearer,
+            Self::TokenExchange => Capability::TokenExchange,
             Self::Refresh | Self::Manager => Capability::RefreshToken,
-            Self::DevicePoll => Capability::DeviceCode,
+            Self::DeviceAuthorization | Self::DevicePoll => Capability::DeviceCode,
             Self::Revocation => Capability::Revocation,
             Self::Introspection => Capability::Introspection,
             Self::UserInfo => Capability::UserInfo,
@@ -61,18 +70,23 @@ impl Flow {
 #[derive(Debug)]
 pub(super) enum Upstream {
     Counterpart(Box<Counterpart>),
-    /// Answers everything with tokens, where the target has no counterpart.
+    /// Answers everything with tokens, where the target has no counterpart, or this one nobody whose
+    /// assertions and tokens it would take.
     Scripted(ScriptedServer),
 }
 
 impl Upstream {
-    pub(super) async fn start(cx: &Context) -> Result<Self, Failure> {
-        if !cx.lacks(Need::Counterpart) {
+    pub(super) async fn start(cx: &Context, flow: Flow) -> Result<Self, Failure> {
+        let foreign = matches!(flow, Flow::JwtBearer | Flow::TokenExchange);
+        if !foreign && !cx.lacks(Need::Counterpart) {
             return Ok(Self::Counterpart(Box::new(cx.counterpart().await?)));
         }
         let mut answer = cx.target().token_answer("conformance-access-token");
         answer["refresh_token"] = "conformance-refresh-token".into();
         answer["expires_in"] = 3600.into();
+        if flow == Flow::TokenExchange {
+            answer["issued_token_type"] = grant::TokenExchange::ACCESS_TOKEN.into();
+        }
         let server = cx.scripted([Reply::json(200, &answer)]).await?;
         Ok(Self::Scripted(server))
     }
@@ -86,7 +100,14 @@ impl Upstream {
 
     /// Whether it has the right answer for the exchange of `flow` that meets the fault.
     pub(super) fn serves(&self, flow: Flow) -> bool {
-        let tokens = !matches!(flow, Flow::Introspection | Flow::UserInfo | Flow::Metadata);
+        let tokens = !matches!(
+            flow,
+            Flow::PushedAuthorization
+                | Flow::DeviceAuthorization
+                | Flow::Introspection
+                | Flow::UserInfo
+                | Flow::Metadata
+        );
         tokens || matches!(self, Self::Counterpart(_))
     }
 }
@@ -102,7 +123,12 @@ pub(super) struct Begun<'a> {
 /// What the exchange sends.
 enum Last {
     ClientCredentials,
+    Password,
     Code(grant::AuthorizationCode),
+    PushedAuthorization,
+    DeviceAuthorization,
+    JwtBearer(grant::JwtBearer),
+    TokenExchange(grant::TokenExchange),
     Refresh(TokenSet),
     DevicePoll(SecretString),
     Revocation(AccessToken),
@@ -121,6 +147,9 @@ struct Session {
 }
 
 const USER: &str = "user";
+
+/// A JWT as far as a client looks into it.
+const ASSERTION: &str = "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJhIn0.c2lnbmF0dXJl";
 
 // The example of RFC 7636, appendix B.
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -143,7 +172,15 @@ impl<'a> Begun<'a> {
         let mut client = (cx.credentials().client_id, cx.credentials().client_secret);
         let last = match flow {
             Flow::ClientCredentials => Last::ClientCredentials,
+            Flow::Password => Last::Password,
             Flow::Code => Last::Code(code(cx, upstream, "").await?),
+            Flow::PushedAuthorization => Last::PushedAuthorization,
+            Flow::DeviceAuthorization => Last::DeviceAuthorization,
+            Flow::JwtBearer => Last::JwtBearer(grant::JwtBearer::new(ASSERTION)),
+            Flow::TokenExchange => {
+                let kind = grant::TokenExchange::ACCESS_TOKEN;
+                Last::TokenExchange(grant::TokenExchange::new("conformance-subject-token", kind))
+            }
             Flow::Refresh => Last::Refresh(session(cx, upstream, &direct).await?),
             Flow::DevicePoll => Last::DevicePoll(device(cx, upstream, &direct).await?),
             Flow::Revocation => Last::Revocation(token(cx, upstream, &direct).await?),
@@ -222,7 +259,24 @@ impl<'a> Begun<'a> {
         let client = (self.through)(limit)?;
         Ok(match &self.last {
             Last::ClientCredentials => self.cx.ask(&client).await.map(drop),
+            Last::Password => {
+                let own = self.cx.credentials();
+                let grant = grant::Password::new(own.username, own.password);
+                let grant = grant.with_scopes(own.scopes);
+                client.exchange(&grant).await.map(drop)
+            }
             Last::Code(code) => client.exchange(code).await.map(drop),
+            Last::PushedAuthorization => {
+                let own = self.cx.credentials();
+                let request = client.authorization_request(own.redirect_uri);
+                request.scopes(own.scopes).push().await.map(drop)
+            }
+            Last::DeviceAuthorization => {
+                let scopes = self.cx.credentials().scopes;
+                client.device_authorization(Some(&scopes)).await.map(drop)
+            }
+            Last::JwtBearer(grant) => client.exchange(grant).await.map(drop),
+            Last::TokenExchange(grant) => client.exchange(grant).await.map(drop),
             Last::Refresh(token) => {
                 let grant = grant::RefreshToken::of(token)?;
                 client.exchange(&grant).await.map(drop)
