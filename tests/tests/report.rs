@@ -169,6 +169,12 @@ async fn look(
 
     // A phone: nothing is wider than the window.
     browser.set_window_size(400, 800).await?;
+    browser.goto("about:blank").await?;
+    browser.goto(&format!("{address}#{failed}-bad_one")).await?;
+    let open = format!("[id='{failed}-bad_one'][open] pre");
+    let wait = browser.wait().at_most(Duration::from_secs(10));
+    let bytes = wait.for_element(Locator::Css(&open)).await?;
+    assert!(bytes.is_displayed().await?, "no bytes are open");
     let overflow =
         "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
     assert_eq!(browser.execute(overflow, Vec::new()).await?, json!(0));

@@ -44,7 +44,7 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use oauth_core::store::suite;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::{Catalogue, Run, Status, Target, runner};
+use crate::{Case, Catalogue, Run, Status, Target, context::Setting, runner};
 
 /// The suite on a provider, with the arguments of the program, which are those of `cargo test`.
 #[must_use]
@@ -54,20 +54,39 @@ pub fn provider(target: impl Target) -> ExitCode {
         let run = Run::new(vec![Arc::new(target)]);
         let setting = run.setting()?;
         let plan = run.plan(&catalogue)?;
+        let in_vain = run.expected_in_vain(&plan);
         let trials = plan.into_iter().map(|(target, case)| {
             let (runtime, setting) = (runtime.clone(), setting.clone());
             let title = catalogue.get(case.id).map_or("", |row| &row.title);
             Trial::ignorable_test(format!("{} {title}", case.id), move || {
-                let event = runtime.block_on(runner::run(target, case, setting));
-                match event.status {
-                    Status::Passed => Ok(Completion::Completed),
-                    Status::Skipped(reason) => Ok(Completion::ignored_with(reason)),
-                    Status::Failed(reason) => Err(Failed::from(reason)),
-                }
+                runtime.block_on(completion(target, case, setting))
             })
         });
-        Ok(trials.collect())
+        let mut trials: Vec<_> = trials.collect();
+        trials.push(Trial::test(
+            "the target expects nothing in vain",
+            move || match in_vain.is_empty() {
+                true => Ok(()),
+                false => Err(Failed::from(in_vain.join("; "))),
+            },
+        ));
+        Ok(trials)
     })
+}
+
+/// A case as libtest has it. What it says is for a terminal, so it has no secret in it.
+async fn completion(
+    target: Arc<dyn Target>,
+    case: Case,
+    setting: Setting,
+) -> Result<Completion, Failed> {
+    let secrets = setting.secrets.clone();
+    let event = runner::run(target, case, setting).await;
+    match event.masked(&secrets.finder()).status {
+        Status::Passed => Ok(Completion::Completed),
+        Status::Skipped(reason) => Ok(Completion::ignored_with(reason)),
+        Status::Failed(reason) => Err(Failed::from(reason)),
+    }
 }
 
 /// The cases that every [`TokenStore`](oauth_core::store::TokenStore) passes, on the stores of
@@ -120,4 +139,47 @@ fn run(trials: impl FnOnce(&Arc<Runtime>) -> Result<Vec<Trial>, String>) -> Exit
         })]
     });
     libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+#[cfg(test)]
+mod tests {
+    use oauth_core::{Endpoints, Error, GenericProvider, Provider};
+
+    use super::*;
+    use crate::{Context, Credentials, Failure, Outcome};
+
+    #[derive(Debug)]
+    struct Plain;
+
+    impl Target for Plain {
+        fn name(&self) -> &str {
+            "plain"
+        }
+
+        fn provider(&self, base_url: &str) -> Result<Arc<dyn Provider>, Error> {
+            let endpoints = Endpoints::new(&format!("{base_url}/token"))?;
+            Ok(Arc::new(GenericProvider::new(endpoints)))
+        }
+
+        fn credentials(&self) -> Credentials {
+            Credentials::new("id", "a-secret-of-the-target")
+        }
+    }
+
+    async fn fails(cx: Context) -> Outcome {
+        cx.secrets().add("a-secret-of-the-case");
+        Err(Failure::new(
+            "got a-secret-of-the-case for a-secret-of-the-target",
+        ))
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_said_without_its_secrets() {
+        const OWN: &[Case] = crate::cases! { "TW-02" [] => fails, };
+        let setting = Run::new(vec![Arc::new(Plain)]).setting().unwrap();
+        let Err(failed) = completion(Arc::new(Plain), OWN[0], setting).await else {
+            panic!("it passed");
+        };
+        assert_eq!(failed.message(), Some("got [secret] for [secret]"));
+    }
 }

@@ -87,5 +87,21 @@ fn groups(report: &Report) -> Vec<(&str, Vec<&Row>)> {
     groups
 }
 
+/// The rows that no case claims, in the catalogue's order, and where else they are shown or why not;
+/// of a whole run, which they complete.
+fn beside(report: &Report) -> Vec<(&Row, String)> {
+    let rows = report.catalogue.rows().filter(|_| report.whole);
+    rows.filter_map(|row| {
+        let why = match (&row.absent, row.tests.as_slice()) {
+            (_, [_, ..]) => format!("by cargo xtask test: {}", row.tests.join(", ")),
+            (Some(why), []) => why.clone(),
+            (None, []) => return None,
+        };
+        let ran = report.events.iter().any(|event| event.id == row.id);
+        (!ran).then_some((row, why))
+    })
+    .collect()
+}
+
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    fmt,
     panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
@@ -12,8 +13,12 @@ use oauth_core::ReqwestTransport;
 use secrecy::ExposeSecret;
 
 use crate::{
-    Case, Catalogue, Context, Exchange, Fault, Level, Need, Secrets, Seed, Target,
-    WatchedTransport, cases, context::Setting, secrets, target::meets, trace::Trace,
+    Case, Catalogue, Context, Exchange, Fault, Need, Secrets, Seed, Target, WatchedTransport,
+    cases,
+    context::Setting,
+    secrets::{self, Finder},
+    target::meets,
+    trace::Trace,
 };
 
 /// No case takes longer: one that hangs is a failure, not a run without an end.
@@ -48,8 +53,25 @@ pub struct Event {
     pub status: Status,
     /// What went over the wire, secrets masked; no more than a report has room for.
     pub exchanges: Vec<Exchange>,
+    /// How many exchanges came after those.
+    pub left_out: usize,
     /// How long it took.
     pub elapsed: Duration,
+}
+
+impl Event {
+    /// Without the secrets that the run has met by now. What one case sends as a word can be a secret
+    /// in another, and a failure says what came; a report with one in it would be kept back whole.
+    pub(crate) fn masked(mut self, finder: &Finder) -> Self {
+        for exchange in &mut self.exchanges {
+            exchange.sent = finder.masked(&exchange.sent);
+            exchange.received = finder.masked(&exchange.received);
+        }
+        if let Status::Failed(why) = &mut self.status {
+            *why = finder.masked(why);
+        }
+        self
+    }
 }
 
 /// What to run.
@@ -70,6 +92,8 @@ pub struct Report {
     pub targets: Vec<String>,
     /// The events.
     pub events: Vec<Event>,
+    /// Whether all cases were to run, rather than one.
+    pub whole: bool,
     /// What the run drew from.
     pub seed: Seed,
     /// The secrets that were used: whatever is said about the run is to be searched for them.
@@ -154,23 +178,13 @@ impl Run {
             .iter()
             .map(|target| target.name().to_owned())
             .collect();
-        // What one case sends as a word can be a secret in another, and what a failure says of what
-        // came is kept back with the whole report unless it is masked: the run fails all the same.
         let finder = setting.secrets.finder();
-        let events = events.into_iter().map(|(_, mut event)| {
-            for exchange in &mut event.exchanges {
-                exchange.sent = finder.masked(&exchange.sent);
-                exchange.received = finder.masked(&exchange.received);
-            }
-            if let Status::Failed(why) = &mut event.status {
-                *why = finder.masked(why);
-            }
-            event
-        });
+        let events = events.into_iter().map(|(_, event)| event.masked(&finder));
         Ok(Report {
             catalogue,
             targets,
             events: events.collect(),
+            whole: self.only.is_none(),
             seed: self.seed,
             secrets: setting.secrets.clone(),
         })
@@ -204,15 +218,16 @@ impl Run {
                     id: case.id,
                     target: target.name().to_owned(),
                     skipped,
+                    expected_to_fail: expected(&*target, case).map(str::to_owned),
                 })
             })
             .collect()
     }
 
-    /// What is wrong with the claims of this run's cases: a MUST or SEC row that none of them
+    /// What is wrong with the claims of this run's cases: a row that none of them and no named test
     /// claims, though nothing says why it is absent; a row said to be absent that one claims; a
-    /// failure expected of a row that no case claims there. For a run over all the targets that
-    /// the catalogue has rows for.
+    /// failure expected of a row that no case claims there, or without a reason. For a run over all
+    /// the targets that the catalogue has rows for.
     ///
     /// # Errors
     /// As [`Run::start`].
@@ -223,7 +238,7 @@ impl Run {
         for row in catalogue.rows() {
             let claimed = !row.tests.is_empty() || plan.iter().any(|(_, case)| case.id == row.id);
             match (&row.absent, claimed) {
-                (None, false) if row.level != Level::Should => wrong.push(format!(
+                (None, false) => wrong.push(format!(
                     "{} ({}) has no case, and the catalogue does not say why",
                     row.id, row.level
                 )),
@@ -231,26 +246,36 @@ impl Run {
                     "{} has a case, but the catalogue says that it has none",
                     row.id
                 )),
-                (Some(reason), false) if reason.trim().is_empty() => {
-                    wrong.push(format!("{} is absent without a reason", row.id));
-                }
+                (Some(reason), false) if !says_why(reason) => wrong.push(format!(
+                    "{} is absent, but the catalogue does not say for want of what and why: {reason:?}",
+                    row.id
+                )),
                 _ => {}
             }
         }
+        wrong.extend(self.expected_in_vain(&plan));
+        Ok(wrong)
+    }
+
+    /// The half of [`Run::unclaimed`] that is about a target alone.
+    pub(crate) fn expected_in_vain(&self, plan: &Plan) -> Vec<String> {
+        let mut wrong = Vec::new();
         for target in &self.targets {
-            for (id, _) in target.expected_failures() {
-                let claims = |(on, case): &(Arc<dyn Target>, Case)| {
-                    case.id == id && on.name() == target.name()
-                };
+            let name = target.name();
+            for (id, reason) in target.expected_failures() {
+                let claims =
+                    |(on, case): &(Arc<dyn Target>, Case)| case.id == id && on.name() == name;
                 if !plan.iter().any(claims) {
                     wrong.push(format!(
-                        "{} expects {id} to fail, which no case claims there",
-                        target.name()
+                        "{name} expects {id} to fail, which no case claims there"
                     ));
+                }
+                if reason.trim().is_empty() {
+                    wrong.push(format!("{name} expects {id} to fail without a reason"));
                 }
             }
         }
-        Ok(wrong)
+        wrong
     }
 
     pub(crate) fn plan(&self, catalogue: &Catalogue) -> Result<Plan, String> {
@@ -307,6 +332,27 @@ pub struct Planned {
     pub target: String,
     /// What the target lacks, if the case would be skipped.
     pub skipped: Option<String>,
+    /// Why it is expected to fail there, if it is.
+    pub expected_to_fail: Option<String>,
+}
+
+impl Planned {
+    /// Whether a run shows that the target meets the row.
+    #[must_use]
+    pub fn proves(&self) -> bool {
+        self.skipped.is_none() && self.expected_to_fail.is_none()
+    }
+}
+
+impl fmt::Display for Planned {
+    /// The target; in parentheses where it lacks something, with the reason where it is to fail.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.skipped, &self.expected_to_fail) {
+            (Some(_), _) => write!(f, "({})", self.target),
+            (None, Some(why)) => write!(f, "{} (expected to fail: {why})", self.target),
+            (None, None) => f.write_str(&self.target),
+        }
+    }
 }
 
 impl Report {
@@ -330,10 +376,7 @@ pub(crate) async fn run(target: Arc<dyn Target>, case: Case, setting: Setting) -
     let started = Instant::now();
     let trace = Trace::default();
     let credentials = target.credentials();
-    let expected = target
-        .expected_failures()
-        .into_iter()
-        .find_map(|(id, reason)| (id == case.id).then_some(reason));
+    let expected = expected(&*target, case);
     let status = match missing(&*target, case) {
         Err(why) => Status::Failed(why),
         Ok(Some(reason)) => Status::Skipped(reason),
@@ -352,21 +395,41 @@ pub(crate) async fn run(target: Arc<dyn Target>, case: Case, setting: Setting) -
             }
         }
     };
+    let (exchanges, left_out) = trace.exchanges(&[
+        credentials.client_secret.expose_secret(),
+        credentials.password.expose_secret(),
+    ]);
     Event {
         id: case.id,
         target: name,
         status: against(expected, status),
-        exchanges: trace.exchanges(&[
-            credentials.client_secret.expose_secret(),
-            credentials.password.expose_secret(),
-        ]),
+        exchanges,
+        left_out,
         elapsed: started.elapsed(),
     }
+}
+
+/// Whether it is `not built: CAPABILITY; WHY`, or an owned-up debt.
+fn says_why(absent: &str) -> bool {
+    let of = |rest: &str| {
+        rest.split_once(';')
+            .is_some_and(|(what, why)| !(what.trim().is_empty() || why.trim().is_empty()))
+    };
+    absent.strip_prefix("not built: ").is_some_and(of) || absent.starts_with("owed")
+}
+
+/// Why the case is expected to fail on the target, if it is.
+fn expected(target: &dyn Target, case: Case) -> Option<&'static str> {
+    let mut all = target.expected_failures().into_iter();
+    all.find_map(|(id, reason)| (id == case.id).then_some(reason))
 }
 
 /// What a result is where a failure is expected for this reason.
 fn against(expected: Option<&str>, status: Status) -> Status {
     match (expected, status) {
+        (Some(reason), Status::Failed(why)) if reason.trim().is_empty() => {
+            Status::Failed(format!("it is expected to fail without a reason: {why}"))
+        }
         (Some(reason), Status::Failed(_)) => Status::Skipped(format!("expected to fail: {reason}")),
         (Some(reason), Status::Passed) => Status::Failed(format!(
             "it passes, but is listed as expected to fail ({reason}): take it off that list"
@@ -441,7 +504,11 @@ mod tests {
         assert_eq!(against(None, failed.clone()), failed);
         assert_eq!(against(None, skipped("x")), skipped("x"));
         assert!(matches!(against(None, skipped(" ")), Status::Failed(_)));
-        assert_eq!(against(Some("x"), failed), skipped("expected to fail: x"));
+        assert_eq!(
+            against(Some("x"), failed.clone()),
+            skipped("expected to fail: x")
+        );
+        assert!(matches!(against(Some(" "), failed), Status::Failed(_)));
         assert!(matches!(
             against(Some("x"), Status::Passed),
             Status::Failed(_)
@@ -521,6 +588,32 @@ mod tests {
             nowhere.iter().any(|line| line.contains("TW-03 to fail")),
             "{nowhere:?}"
         );
+        let no_reason = run_of(OWN, &[("TW-01", " ")]).unclaimed().unwrap();
+        assert!(
+            no_reason
+                .iter()
+                .any(|line| line.contains("TW-01 to fail without a reason")),
+            "{no_reason:?}"
+        );
+    }
+
+    #[test]
+    fn what_is_expected_to_fail_proves_nothing() {
+        const OWN: &[Case] = crate::cases! { "TW-01" [] => passes, "TW-02" [] => passes, };
+        let planned = run_of(OWN, &[("TW-01", "known")]).planned().unwrap();
+        let of = |id| planned.iter().find(|planned| planned.id == id).unwrap();
+        assert!(!of("TW-01").proves() && of("TW-02").proves());
+        assert_eq!(of("TW-01").to_string(), "odd (expected to fail: known)");
+        let document = crate::document(&Catalogue::load().unwrap(), &planned);
+        let claimed = |planned: Vec<Planned>| {
+            let document = crate::document(&Catalogue::load().unwrap(), &planned);
+            let count = document.split(" rows have a test").next().unwrap();
+            count.rsplit_once('\n').unwrap().1.to_owned()
+        };
+        assert!(document.contains("expected to fail: known"), "{document}");
+        let without = planned.iter().filter(|planned| planned.id != "TW-01");
+        let without = without.cloned().collect();
+        assert_eq!(claimed(planned), claimed(without));
     }
 
     #[tokio::test]
@@ -544,16 +637,30 @@ mod tests {
     }
 
     #[test]
-    fn a_weighty_row_without_a_case_is_found() {
+    fn a_row_without_a_case_is_found_whatever_it_weighs() {
         let wrong = Run::new(vec![Arc::new(Broken)]).unclaimed().unwrap();
         // Broken is no Twitch, and no server.
-        for id in ["TW-01 ", "STK-01 "] {
+        for id in ["TW-01 ", "STK-01 ", "SRV-04 "] {
             assert!(wrong.iter().any(|line| line.starts_with(id)), "{wrong:?}");
         }
         assert!(
             !wrong.iter().any(|line| line.starts_with("RSP-01 ")),
             "{wrong:?}"
         );
+    }
+
+    #[test]
+    fn an_absent_row_says_for_want_of_what_and_why() {
+        assert!(says_why("not built: a thing; nobody wants it") && says_why("owed: next"));
+        for bad in [
+            "",
+            "not built: ",
+            "not built: a thing",
+            "not built: ; why",
+            "shown elsewhere",
+        ] {
+            assert!(!says_why(bad), "{bad}");
+        }
     }
 
     #[test]

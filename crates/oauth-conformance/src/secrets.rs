@@ -1,6 +1,7 @@
 //! Every secret that a run uses, and the search for them in whatever the run says.
 
 mod finder;
+mod names;
 
 use std::{
     collections::BTreeSet,
@@ -11,24 +12,10 @@ use std::{
 use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
 use serde_json::Value;
 
-pub(crate) use finder::Finder;
+use crate::wire::Answer;
 
-/// Names of parameters and members whose values are secrets.
-const SECRET: [&str; 13] = [
-    "access_token",
-    "refresh_token",
-    "id_token",
-    "token",
-    "code",
-    "code_verifier",
-    "device_code",
-    "client_secret",
-    "client_assertion",
-    "assertion",
-    "subject_token",
-    "actor_token",
-    "password",
-];
+pub(crate) use finder::Finder;
+pub(crate) use names::{PARAMETERS, in_header};
 
 /// A shorter one is a word like any other: `demo` as a password is in every sentence about demos.
 const SHORTEST: usize = 8;
@@ -53,20 +40,23 @@ tokio::task_local! {
 }
 
 /// Keeps what a case sent and received by hand, where it runs in a run.
-pub(crate) fn seen(request: &[u8], answer: &[u8]) {
+pub(crate) fn seen(request: &[u8], answer: &Answer) {
     // Outside of a run nobody will look for them.
     let _ = CURRENT.try_with(|secrets| {
         let end = request.windows(4).position(|window| window == b"\r\n\r\n");
         let (head, body) = request.split_at(end.map_or(request.len(), |end| end + 4));
-        for line in String::from_utf8_lossy(head).lines() {
-            if let Some((name, value)) = line.split_once(": ")
-                && name.eq_ignore_ascii_case("authorization")
-            {
-                secrets.add_authorization(value);
-            }
+        let head = String::from_utf8_lossy(head);
+        let mut lines = head.lines();
+        let target = lines.next().and_then(|line| line.split(' ').nth(1));
+        secrets.add_address(target.unwrap_or_default());
+        for (name, value) in lines.filter_map(|line| line.split_once(':')) {
+            secrets.add_header(name, value.trim());
         }
         secrets.add_body(body);
-        secrets.add_body(answer);
+        for (name, value) in answer.headers() {
+            secrets.add_header(name, value);
+        }
+        secrets.add_body(answer.body());
     });
 }
 
@@ -79,16 +69,22 @@ impl fmt::Debug for Secrets {
 }
 
 impl Secrets {
-    /// Adds one. What the catalogue itself says is none, nor is anything under eight characters or
-    /// of fewer than four different ones, such as a token of a million letters `a`.
+    /// Adds one, if it [can be told from other text](Self::can_find).
     pub fn add(&self, secret: &str) {
-        let different = secret.bytes().collect::<BTreeSet<_>>().len();
-        if secret.len() >= SHORTEST
-            && different >= DIFFERENT
-            && !crate::catalogue::TEXT.contains(secret)
-        {
+        if Self::can_find(secret) {
             self.lock().secrets.insert(secret.to_owned());
         }
+    }
+
+    /// Whether a secret can be told from other text. What the catalogue itself says cannot, nor
+    /// anything under eight characters or of fewer than four different ones, such as a token of a
+    /// million letters `a`.
+    #[must_use]
+    pub fn can_find(secret: &str) -> bool {
+        let different = secret.bytes().collect::<BTreeSet<_>>().len();
+        secret.len() >= SHORTEST
+            && different >= DIFFERENT
+            && !crate::catalogue::TEXT.contains(secret)
     }
 
     /// Says that this is none, wherever it is sent: rows put a redirect URI where a code belongs.
@@ -101,10 +97,25 @@ impl Secrets {
         if let Ok(value) = serde_json::from_slice::<Value>(body) {
             return self.add_members(&value);
         }
-        for (name, value) in form_urlencoded::parse(body) {
-            if SECRET.contains(&name.as_ref()) {
-                self.add(&value);
-            }
+        self.add_form(body);
+    }
+
+    /// Adds those in the query and the fragment of an address, whole or relative.
+    pub fn add_address(&self, address: &str) {
+        for part in address.split(['?', '#']).skip(1) {
+            self.add_form(part.as_bytes());
+        }
+    }
+
+    /// Adds those in a header of a request or an answer: a token, a proof, cookies, what a redirect
+    /// takes along.
+    pub fn add_header(&self, name: &str, value: &str) {
+        match name.to_ascii_lowercase().as_str() {
+            "authorization" | "proxy-authorization" => self.add_authorization(value),
+            "location" => self.add_address(value),
+            name => in_header(name, value)
+                .into_iter()
+                .for_each(|range| self.add(&value[range])),
         }
     }
 
@@ -166,12 +177,22 @@ impl Secrets {
         Finder::of(&secrets)
     }
 
+    fn add_form(&self, form: &[u8]) {
+        for (name, value) in form_urlencoded::parse(form) {
+            if PARAMETERS.contains(&name.as_ref()) {
+                self.add(&value);
+            }
+        }
+    }
+
     fn add_members(&self, value: &Value) {
         match value {
             Value::Object(members) => {
                 for (name, value) in members {
                     match value {
-                        Value::String(text) if SECRET.contains(&name.as_str()) => self.add(text),
+                        Value::String(text) if PARAMETERS.contains(&name.as_str()) => {
+                            self.add(text);
+                        }
                         value => self.add_members(value),
                     }
                 }

@@ -46,9 +46,29 @@ pub(crate) struct Trace {
 
 #[derive(Debug, Default)]
 struct Log {
-    exchanges: Vec<[Vec<u8>; 2]>,
+    exchanges: Vec<[Kept; 2]>,
+    /// How many came after those.
+    left_out: usize,
     /// The servers that keep their own record, byte for byte.
     scripted: BTreeSet<String>,
+}
+
+/// The beginning of one side of an exchange.
+#[derive(Debug, Default)]
+struct Kept {
+    head: Vec<u8>,
+    /// How many bytes came after it.
+    more: usize,
+}
+
+impl Kept {
+    fn of(bytes: &[u8]) -> Self {
+        let head = &bytes[..bytes.len().min(KEPT)];
+        Self {
+            head: head.to_vec(),
+            more: bytes.len() - head.len(),
+        }
+    }
 }
 
 impl Trace {
@@ -87,10 +107,12 @@ impl Trace {
     /// Begins an exchange.
     pub(crate) fn sent(&self, bytes: &[u8]) {
         let mut log = lock(&self.log);
-        *lock(&self.here) = (log.exchanges.len() < EXCHANGES).then(|| {
-            log.exchanges.push([head(bytes), Vec::new()]);
-            log.exchanges.len() - 1
-        });
+        let room = log.exchanges.len() < EXCHANGES;
+        *lock(&self.here) = room.then_some(log.exchanges.len());
+        match room {
+            true => log.exchanges.push([Kept::of(bytes), Kept::default()]),
+            false => log.left_out += 1,
+        }
     }
 
     /// Ends it.
@@ -98,23 +120,29 @@ impl Trace {
         let here = lock(&self.here).take();
         let mut log = lock(&self.log);
         if let Some(exchange) = here.and_then(|here| log.exchanges.get_mut(here)) {
-            exchange[1] = head(bytes);
+            exchange[1] = Kept::of(bytes);
         }
     }
 
-    /// What was recorded. `secrets` are masked wherever they are, others where their names tell.
-    pub(crate) fn exchanges(&self, secrets: &[&str]) -> Vec<Exchange> {
-        let raw = std::mem::take(&mut lock(&self.log).exchanges);
-        let mut texts: Vec<String> = raw.iter().flatten().map(|bytes| text(bytes)).collect();
+    /// What was recorded, and how many exchanges were not. `secrets` are masked wherever they are,
+    /// others where their names tell.
+    pub(crate) fn exchanges(&self, secrets: &[&str]) -> (Vec<Exchange>, usize) {
+        let (raw, left_out) = {
+            let mut log = lock(&self.log);
+            (std::mem::take(&mut log.exchanges), log.left_out)
+        };
+        let sides = raw.iter().flatten();
+        let mut texts: Vec<String> = sides.clone().map(|side| text(&side.head)).collect();
         mask::mask(&mut texts, secrets);
-        let mut texts = texts.into_iter().map(cut);
-        std::iter::from_fn(|| {
+        let texts = texts.into_iter().zip(sides);
+        let mut texts = texts.map(|(text, side)| cut(text, side.more));
+        let exchanges = std::iter::from_fn(|| {
             Some(Exchange {
                 sent: texts.next()?,
                 received: texts.next()?,
             })
-        })
-        .collect()
+        });
+        (exchanges.collect(), left_out)
     }
 }
 
@@ -132,10 +160,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn head(bytes: &[u8]) -> Vec<u8> {
-    bytes[..bytes.len().min(KEPT)].to_vec()
-}
-
 /// Lines and printable characters; everything else as an escape.
 fn text(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
@@ -149,10 +173,16 @@ fn text(bytes: &[u8]) -> String {
     text
 }
 
-fn cut(text: String) -> String {
-    match text.char_indices().nth(SHOWN) {
-        None => text,
-        Some((end, _)) => format!("{}\n… {} bytes more", &text[..end], text.len() - end),
+/// What a report has room for of a text, after which `more` bytes came.
+fn cut(text: String, more: usize) -> String {
+    let end = text.char_indices().nth(SHOWN).map(|(end, _)| end);
+    match (end, more) {
+        (None, 0) => text,
+        (None, more) => format!("{text}\n… {more} bytes more"),
+        (Some(end), more) => {
+            let more = text.len() - end + more;
+            format!("{}\n… {more} bytes more", &text[..end])
+        }
     }
 }
 
@@ -173,17 +203,21 @@ mod tests {
                 }
             })
             .await;
-        let exchanges = trace.exchanges(&[]);
-        assert_eq!(exchanges.len(), EXCHANGES);
+        let (exchanges, left_out) = trace.exchanges(&[]);
+        assert_eq!((exchanges.len(), left_out), (EXCHANGES, 20 - EXCHANGES));
         assert!(exchanges[0].sent.ends_with("refresh_token=[secret 1]"));
-        assert!(exchanges[0].received.chars().count() < SHOWN + 40);
+        let received = &exchanges[0].received;
+        assert!(received.chars().count() < SHOWN + 40);
+        // Two bytes each, of which 2000 are shown; one that was cut apart is another character.
+        let more: usize = received.rsplit(' ').nth(2).unwrap().parse().unwrap();
+        assert!((75_900..=76_100).contains(&more), "{more}");
     }
 
     #[test]
     fn outside_of_a_case_nothing_is_kept() {
         sent(b"GET / HTTP/1.1");
         Trace::fork().sent(b"GET / HTTP/1.1");
-        assert!(Trace::fork().exchanges(&[]).is_empty());
+        assert!(Trace::fork().exchanges(&[]).0.is_empty());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{HeaderMap, header};
+use http::HeaderMap;
 use oauth_core::{Limits, ReqwestTransport, Transport, TransportError};
 
 use crate::Secrets;
@@ -23,9 +23,9 @@ impl WatchedTransport {
     }
 
     fn watch(&self, headers: &HeaderMap, body: &[u8]) {
-        let values = headers.get_all(header::AUTHORIZATION).iter();
-        for value in values.filter_map(|value| value.to_str().ok()) {
-            self.secrets.add_authorization(value);
+        for (name, value) in headers {
+            let value = String::from_utf8_lossy(value.as_bytes());
+            self.secrets.add_header(name.as_str(), &value);
         }
         self.secrets.add_body(body);
     }
@@ -38,6 +38,7 @@ impl Transport for WatchedTransport {
         request: http::Request<Bytes>,
         limits: Limits,
     ) -> Result<http::Response<Bytes>, TransportError> {
+        self.secrets.add_address(&request.uri().to_string());
         self.watch(request.headers(), request.body());
         let response = self.inner.send(request, limits).await?;
         self.watch(response.headers(), response.body());

@@ -196,7 +196,7 @@ async fn exchange(
         trace.received(&got);
         match parse(&got) {
             Some((answer, _)) => {
-                secrets::seen(bytes, &answer.body);
+                secrets::seen(bytes, &answer);
                 Ok(Some(answer))
             }
             None if end => Ok(None),

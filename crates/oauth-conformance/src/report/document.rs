@@ -8,8 +8,9 @@ use crate::{Catalogue, Planned, Row};
 /// The catalogue as Markdown: each row, its sources, and on which targets it is planned to run.
 #[must_use]
 pub fn document(catalogue: &Catalogue, planned: &[Planned]) -> String {
+    let proven = |planned: &Planned, row: &Row| planned.id == row.id && planned.proves();
     let claimed =
-        |row: &&Row| !row.tests.is_empty() || planned.iter().any(|planned| planned.id == row.id);
+        |row: &&Row| !row.tests.is_empty() || planned.iter().any(|planned| proven(planned, row));
     let mut text = format!(
         "# Conformance\n\n\
         <!-- Written by `cargo xtask conformance --write-docs` from catalogue.toml; a test compares. -->\n\n\
@@ -19,7 +20,8 @@ pub fn document(catalogue: &Catalogue, planned: &[Planned]) -> String {
         the norm, or behaviour without which the feature is broken; SHOULD is one of its SHOULDs, or \
         robustness; SEC is a vulnerability where it fails. An id never changes its meaning.\n\n\
         {} of {} rows have a test. *Proven on* names the targets that run it, in parentheses those \
-        that lack what it needs, or the tests of `cargo xtask test` that show it, or why there is none.\n",
+        that lack what it needs, or the tests of `cargo xtask test` that show it, or why there is none. \
+        Where a target is expected to fail, it says why, and the row counts as untested there.\n",
         catalogue.rows().filter(claimed).count(),
         catalogue.rows().len(),
     );
@@ -33,12 +35,7 @@ pub fn document(catalogue: &Catalogue, planned: &[Planned]) -> String {
             );
         }
         let on = planned.iter().filter(|planned| planned.id == row.id);
-        let on: Vec<_> = on
-            .map(|planned| match planned.skipped {
-                None => planned.target.clone(),
-                Some(_) => format!("({})", planned.target),
-            })
-            .collect();
+        let on: Vec<_> = on.map(|planned| cell(&planned.to_string())).collect();
         let _ = writeln!(
             text,
             "| {} | {} | {} | {} | {} | {} |",
@@ -47,15 +44,20 @@ pub fn document(catalogue: &Catalogue, planned: &[Planned]) -> String {
             cell(&row.title),
             cell(&row.required),
             links(&row.source),
-            match &row.absent {
-                _ if !on.is_empty() => on.join(", "),
-                _ if !row.tests.is_empty() => format!("`{}`", row.tests.join("`, `")),
-                Some(why) => cell(why),
-                None => "–".to_owned(),
-            },
+            proof(row, on),
         );
     }
     text
+}
+
+/// Where it is shown, or why nowhere.
+fn proof(row: &Row, mut on: Vec<String>) -> String {
+    on.extend(row.tests.iter().map(|test| format!("`{test}`")));
+    match (&row.absent, on.is_empty()) {
+        (_, false) => on.join(", "),
+        (Some(why), true) => cell(why),
+        (None, true) => "–".to_owned(),
+    }
 }
 
 /// A pipe would end the cell, and a `<` begin a tag; not in code, where only the pipe matters.

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::{Tally, groups, text, text::Part};
+use super::{Tally, beside, groups, text, text::Part};
 use crate::{Event, Exchange, Report, Row};
 
 #[derive(Template)]
@@ -11,6 +11,18 @@ struct Page<'a> {
     all: Tally,
     targets: Vec<(&'a str, Tally)>,
     groups: Vec<Group<'a>>,
+    beside: Vec<Beside<'a>>,
+    seed: String,
+}
+
+/// A row that no case claims.
+struct Beside<'a> {
+    anchor: String,
+    row: &'a Row,
+    why: String,
+    title: Vec<Part>,
+    required: Vec<Part>,
+    sources: Vec<Part>,
 }
 
 struct Group<'a> {
@@ -35,6 +47,14 @@ struct Line<'a> {
     required: Vec<Part>,
     sources: Vec<Part>,
     exchanges: &'a [Exchange],
+    left_out: usize,
+}
+
+impl Line<'_> {
+    /// How many exchanges there were.
+    fn exchanged(&self) -> usize {
+        self.exchanges.len() + self.left_out
+    }
 }
 
 /// The run as an HTML page: the matrix, each cell leading to its rows, each row to its requirement,
@@ -66,6 +86,18 @@ pub fn html(report: &Report) -> Result<String, String> {
                     .collect(),
             })
             .collect(),
+        beside: beside(report)
+            .into_iter()
+            .map(|(row, why)| Beside {
+                anchor: anchor(&row.id),
+                row,
+                why,
+                title: text::marked(&row.title),
+                required: text::marked(&row.required),
+                sources: text::sources(&row.source),
+            })
+            .collect(),
+        seed: report.seed.to_string(),
     };
     page.render()
         .map_err(|error| format!("report.html: {error}"))
@@ -98,6 +130,7 @@ fn line<'a>(row: &'a Row, event: &'a Event) -> Line<'a> {
         required: text::marked(&row.required),
         sources: text::sources(&row.source),
         exchanges: &event.exchanges,
+        left_out: event.left_out,
     }
 }
 

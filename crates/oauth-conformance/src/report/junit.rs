@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::Tally;
+use super::{Tally, beside};
 use crate::{Event, Report};
 
 #[derive(Template)]
@@ -10,6 +10,7 @@ use crate::{Event, Report};
 struct Document {
     all: Tally,
     seconds: String,
+    seed: String,
     suites: Vec<Suite>,
 }
 
@@ -35,10 +36,17 @@ struct Test {
 /// When the template cannot be filled.
 pub fn junit(report: &Report) -> Result<String, String> {
     let suites = report.targets.iter().map(|target| suite(report, target));
+    let mut suites: Vec<_> = suites.collect();
+    suites.extend(elsewhere(report));
     let document = Document {
-        all: Tally::of(report.events.iter().map(|event| &event.status)),
+        all: suites.iter().fold(Tally::default(), |all, suite| Tally {
+            passed: all.passed + suite.tally.passed,
+            failed: all.failed + suite.tally.failed,
+            skipped: all.skipped + suite.tally.skipped,
+        }),
         seconds: seconds(&report.events),
-        suites: suites.collect(),
+        seed: report.seed.to_string(),
+        suites,
     };
     document
         .render()
@@ -72,12 +80,40 @@ fn suite(report: &Report, target: &str) -> Suite {
     }
 }
 
+/// The rows that no case claims, as skipped here.
+fn elsewhere(report: &Report) -> Option<Suite> {
+    const NAME: &str = "no case";
+
+    let tests = beside(report).into_iter().map(|(row, why)| Test {
+        class: clean(&format!("{NAME}.{}", row.group_id())),
+        name: clean(&format!("{} {}", row.id, row.title)),
+        seconds: seconds(&[]),
+        status: "skipped",
+        reason: clean(&why),
+        sent_and_received: String::new(),
+    });
+    let tests: Vec<_> = tests.collect();
+    (!tests.is_empty()).then(|| Suite {
+        name: NAME.to_owned(),
+        tally: Tally {
+            skipped: tests.len(),
+            ..Tally::default()
+        },
+        seconds: seconds(&[]),
+        tests,
+    })
+}
+
 fn exchanges(event: &Event) -> String {
     let exchanges = event.exchanges.iter();
     let texts: Vec<_> = exchanges
         .map(|exchange| format!("{}\n\n{}", exchange.sent, exchange.received))
         .collect();
-    texts.join("\n\n")
+    let texts = texts.join("\n\n");
+    match event.left_out {
+        0 => texts,
+        more => format!("{texts}\n\n… {more} exchanges more"),
+    }
 }
 
 fn seconds(events: &[Event]) -> String {

@@ -35,6 +35,7 @@ fn event(id: &'static str, target: &str, status: Status) -> Event {
             sent: "POST /token\n\n<script>alert(1)</script>".to_owned(),
             received: "200 \u{1b}".to_owned(),
         }],
+        left_out: 3,
         elapsed: Duration::from_millis(1500),
     }
 }
@@ -44,7 +45,8 @@ fn report() -> Report {
     let failed = format!("sent x, expected y, got {}", "z".repeat(300));
     Report {
         catalogue: Catalogue::load().unwrap(),
-        seed: crate::Seed::new(0),
+        whole: false,
+        seed: crate::Seed::new(4711),
         secrets: crate::Secrets::default(),
         targets: targets.map(str::to_owned).to_vec(),
         events: vec![
@@ -137,6 +139,44 @@ fn junit_is_read_as_it_is_meant() {
 }
 
 #[test]
+fn every_report_names_the_seed_and_what_was_left_out() {
+    let report = report();
+    assert_eq!(json(&report)["seed"], "4711");
+    let junit = junit(&report).unwrap();
+    assert!(
+        junit.contains(r#"<property name="seed" value="4711"/>"#),
+        "{junit}"
+    );
+    assert!(junit.contains("… 3 exchanges more"), "{junit}");
+    let page = html(&report).unwrap();
+    for wanted in ["--seed 4711", "Exchange 1 of 4", "3 more are not kept"] {
+        assert!(page.contains(wanted), "{wanted}");
+    }
+}
+
+#[test]
+fn a_whole_run_shows_the_rows_without_a_case() {
+    let mut report = report();
+    let rows = |report: &Report| json(report)["rows"].as_array().unwrap().len();
+    assert_eq!(rows(&report), 3);
+    assert!(!html(&report).unwrap().contains("Rows without a case"));
+    report.whole = true;
+    let without = report.catalogue.rows();
+    let without = without.filter(|row| row.absent.is_some() || !row.tests.is_empty());
+    let without: Vec<_> = without.cloned().collect();
+    assert!(without.len() > 20, "{}", without.len());
+    assert_eq!(rows(&report), 3 + without.len());
+    let (junit, page) = (junit(&report).unwrap(), html(&report).unwrap());
+    let skipped = format!("skipped=\"{}\"", 1 + without.len());
+    assert!(junit.lines().nth(1).unwrap().contains(&skipped), "{junit}");
+    for row in without {
+        assert!(page.contains(&format!("id=\"{}\"", row.id)), "{}", row.id);
+        assert!(junit.contains(&format!("name=\"{} ", row.id)), "{}", row.id);
+    }
+    assert!(page.contains("by cargo xtask test: ") && page.contains("not built: "));
+}
+
+#[test]
 fn the_page_escapes_and_loads_nothing() {
     let text = html(&report()).unwrap();
     assert!(
@@ -169,13 +209,18 @@ async fn a_real_run_is_what_the_schema_says() {
     );
     let mut schemas = boon::Schemas::new();
     let schema = boon::Compiler::new().compile(path, &mut schemas).unwrap();
-    for value in [&real, &json(&report())] {
+    let mut whole = report();
+    whole.whole = true;
+    for value in [&real, &json(&report()), &json(&whole)] {
         schemas
             .validate(value, schema)
             .unwrap_or_else(|error| panic!("{error:#}"));
     }
     let mut wrong = real.clone();
     wrong["rows"][0]["results"]["plain"]["status"] = "perhaps".into();
+    assert!(schemas.validate(&wrong, schema).is_err());
+    wrong = real.clone();
+    wrong["rows"][0]["results"] = serde_json::json!({});
     assert!(schemas.validate(&wrong, schema).is_err());
     wrong = real;
     wrong["more"] = 1.into();

@@ -81,6 +81,31 @@ fn a_masked_text_has_nothing_left_of_them() {
     assert_eq!(masked, "a [secret], é [secret].");
 }
 
+#[tokio::test]
+async fn what_goes_by_hand_is_seen_on_both_sides() {
+    let server = crate::ScriptedServer::start([crate::Reply::new(302)
+        .header("Location", "/callback?code=code-that-came")
+        .header("Set-Cookie", "sid=cookie-that-came")
+        .body("access_token=token-that-came")])
+    .await
+    .unwrap();
+    let secrets = Secrets::default();
+    let headers = [("Cookie", "sid=cookie-that-went")];
+    let target = "/authorize?request_uri=urn:that-went";
+    let sent = crate::wire::request(server.base_url(), "GET", target, &headers, b"");
+    CURRENT.scope(secrets.clone(), sent).await.unwrap();
+    assert_eq!(secrets.len(), 5);
+    for secret in [
+        "code-that-came",
+        "cookie-that-came",
+        "token-that-came",
+        "cookie-that-went",
+        "urn:that-went",
+    ] {
+        assert_eq!(secrets.find(secret).len(), 1, "{secret}");
+    }
+}
+
 #[test]
 fn nothing_is_found_where_nothing_is() {
     assert!(found("").is_empty());
@@ -93,6 +118,10 @@ fn nothing_is_found_where_nothing_is() {
     secrets.add(&"ab=".repeat(1000));
     secrets.add("authorization");
     assert!(secrets.is_empty(), "a word of the catalogue is no secret");
+    for word in ["short", "authorization", "aaaaaaaaaaaaaaa"] {
+        assert!(!Secrets::can_find(word), "{word}");
+    }
+    assert!(Secrets::can_find(PLANTED));
 }
 
 #[test]
@@ -105,7 +134,25 @@ fn secrets_are_taken_from_bodies_and_headers() {
         "Basic {}",
         BASE64_STANDARD.encode("id:pass%2Bword-1")
     ));
+    secrets.add_header("Cookie", "a=cookie-one; b=cookie-two");
+    secrets.add_header("set-cookie", "a=cookie-three; Path=/not-a-secret");
+    secrets.add_header("DPoP", "proof.of.possession");
+    secrets.add_header(
+        "location",
+        "/callback?code=code-in-a-query&state=no-secret-1",
+    );
+    secrets.add_address("https://id.example.com/cb#access_token=token-in-a-fragment");
+    secrets.add_header("content-type", "application/no-secret");
     for (text, hit) in [
+        ("cookie-one", true),
+        ("cookie-two", true),
+        ("cookie-three", true),
+        ("proof.of.possession", true),
+        ("code-in-a-query", true),
+        ("token-in-a-fragment", true),
+        ("/not-a-secret", false),
+        ("no-secret-1", false),
+        ("application/no-secret", false),
         ("json-token-1", true),
         ("json-token-2", true),
         ("form+code/1", true),

@@ -5,35 +5,7 @@ use std::ops::Range;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 
-/// Parameters of forms and queries whose values are secret.
-const PARAMETERS: [&str; 17] = [
-    "access_token",
-    "actor_token",
-    "assertion",
-    "client_assertion",
-    "client_secret",
-    "code",
-    "code_verifier",
-    "device_code",
-    "id_token",
-    "password",
-    "refresh_token",
-    "request",
-    "request_uri",
-    "subject_token",
-    "token",
-    "user_code",
-    "verification_uri_complete",
-];
-
-/// Headers whose values are secret, but for the scheme.
-const HEADERS: [&str; 5] = [
-    "authorization",
-    "cookie",
-    "dpop",
-    "proxy-authorization",
-    "set-cookie",
-];
+use crate::secrets::{PARAMETERS, in_header};
 
 /// A shorter text is masked only where its name tells: it may be a word.
 const UNMISTAKABLE: usize = 8;
@@ -85,13 +57,11 @@ fn named(text: &str) -> Vec<Range<usize>> {
     let (head, body) = text.split_once("\n\n").unwrap_or((text, ""));
     let mut start = 0;
     for line in head.split('\n') {
-        if let Some((name, value)) = line.split_once(':')
-            && HEADERS.contains(&name.trim().to_ascii_lowercase().as_str())
-        {
+        if let Some((name, value)) = line.split_once(':') {
             let value = value.trim();
-            let secret = value.split_once(' ').map_or(value, |(_, secret)| secret);
-            let end = start + line.trim_end().len();
-            spans.push(end - secret.len()..end);
+            let from = start + line.trim_end().len() - value.len();
+            let secrets = in_header(name.trim(), value).into_iter();
+            spans.extend(secrets.map(|range| from + range.start..from + range.end));
         }
         start += line.len() + 1;
     }
@@ -215,6 +185,25 @@ mod tests {
             "Bearer [",
             "Bearer\"",
         ] {
+            assert!(all.contains(kept), "no {kept} in {all}");
+        }
+    }
+
+    #[test]
+    fn cookies_are_masked_and_their_attributes_are_not() {
+        let texts = masked(
+            &[
+                "GET / HTTP/1.1\nCookie: session=of-a-person; second=x",
+                "HTTP/1.1 302\nset-cookie: session=renewed; Path=/; HttpOnly\nLocation: /cb?code=ab&state=s",
+                "DPoP: a.b.c of-a-person",
+            ],
+            &[],
+        );
+        let all = texts.join("\n");
+        for secret in ["of-a-person", "=x", "renewed", "=ab", "a.b.c"] {
+            assert!(!all.contains(secret), "{secret} in {all}");
+        }
+        for kept in ["session=[", "Path=/; HttpOnly", "&state=s"] {
             assert!(all.contains(kept), "no {kept} in {all}");
         }
     }
