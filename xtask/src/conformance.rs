@@ -10,9 +10,9 @@ use std::{
     env,
     ffi::OsStr,
     fmt::Write as _,
-    fs::File,
+    fs::{self, File},
     io::{self, IsTerminal as _, Write as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::SystemTime,
 };
@@ -48,17 +48,18 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     /// Draws the order of the cases, the points of faults and generated values from this number;
-    /// without it a new one is taken, and printed at the end
+    /// without it a new one is taken, and printed
     #[arg(long, value_name = "N")]
-    seed: Option<Seed>,
+    pub(crate) seed: Option<Seed>,
     /// Only this fault, such as drip, of those that flows are put through
     #[arg(long, value_name = "NAME", value_parser = fault)]
     fault: Option<Fault>,
-    /// Runs what only reads against the real service, with credentials from the environment
+    /// Runs what changes nothing against the real service, with credentials from the environment; of
+    /// Moov it ends the token that it made
     #[arg(long, value_name = "SERVICE", conflicts_with_all = ["provider", "case", "list", "json", "junit", "html", "write_docs", "seed", "fault"])]
     pub(crate) live: Option<live::Live>,
     /// Runs a client or a server that is not ours against the other side of ours; installs it first
-    #[arg(long, value_name = "PEER", conflicts_with_all = ["provider", "case", "list", "json", "junit", "html", "write_docs", "seed", "fault", "live"])]
+    #[arg(long, value_name = "PEER", conflicts_with_all = ["provider", "case", "list", "json", "junit", "html", "write_docs", "fault", "live"])]
     pub(crate) peer: Option<peer::Peer>,
 }
 
@@ -99,7 +100,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
     let total = run.len()?;
     // Before the run: a path that cannot be written should not cost one.
     let files = [&arguments.json, &arguments.junit, &arguments.html];
-    let [json_file, junit_file, html_file] = files.map(create);
+    let [json_file, junit_file, html_file] = files.map(Results::at);
     let (json_file, junit_file, html_file) = (json_file?, junit_file?, html_file?);
     let bar = ProgressBar::new(u64::try_from(total).unwrap_or(u64::MAX));
     // The template is a constant of this program; without it the bar looks plainer.
@@ -117,6 +118,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
         bar.inc(1);
     }))?;
     bar.finish_and_clear();
+    // First: whoever looks into what the checks below find wants the same run again.
+    show(&format!("--seed {seed}\n"))?;
     let matrix = matrix(&report);
     said::check_panics(&report.secrets)?;
     let lines = said::check_log(&report.secrets)?;
@@ -129,7 +132,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
         matrix
     })?;
     show(&format!(
-        "no secret of {} in {lines} lines of log at TRACE, nor in anything else that is said\n--seed {seed}\n",
+        "no secret of {} in {lines} lines of log at TRACE, nor in anything else that is said\n",
         report.secrets.len()
     ))?;
     let checked = |what, text: Result<String, String>| {
@@ -166,19 +169,52 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
     }
 }
 
-fn create(path: &Option<PathBuf>) -> Result<Option<File>, String> {
-    path.as_ref()
-        .map(|path| File::create(path).map_err(|error| format!("{}: {error}", path.display())))
-        .transpose()
+/// A file of results, which is there under its name only when it is whole.
+struct Results<'a> {
+    path: &'a Path,
+    partial: PathBuf,
+    file: File,
+}
+
+impl<'a> Results<'a> {
+    fn at(path: &'a Option<PathBuf>) -> Result<Option<Self>, String> {
+        let Some(path) = path else { return Ok(None) };
+        // What is no file, such as /dev/stdout, has no other beside it.
+        let special = fs::metadata(path).is_ok_and(|there| !there.is_file());
+        let mut partial = path.clone().into_os_string();
+        partial.push(if special { "" } else { ".partial" });
+        let partial = PathBuf::from(partial);
+        let file = File::create(&partial);
+        let file = file.map_err(|error| format!("{}: {error}", partial.display()))?;
+        Ok(Some(Self {
+            path,
+            partial,
+            file,
+        }))
+    }
+}
+
+impl Drop for Results<'_> {
+    fn drop(&mut self) {
+        if self.partial != self.path {
+            // It is gone where it got its name.
+            let _ = fs::remove_file(&self.partial);
+        }
+    }
 }
 
 fn write(
-    file: Option<File>,
+    file: Option<Results<'_>>,
     results: impl FnOnce() -> Result<String, String>,
 ) -> Result<(), String> {
     let Some(mut file) = file else { return Ok(()) };
-    file.write_all(results()?.as_bytes())
-        .map_err(|error| format!("the results cannot be written: {error}"))
+    file.file
+        .write_all(results()?.as_bytes())
+        .and_then(|()| match file.partial == file.path {
+            true => Ok(()),
+            false => fs::rename(&file.partial, file.path),
+        })
+        .map_err(|error| format!("{}: {error}", file.path.display()))
 }
 
 /// On a terminal, unless the user wants none (<https://no-color.org>).
@@ -213,7 +249,8 @@ fn show(text: &str) -> Result<(), String> {
     }
 }
 
-/// Every row, its level, and the targets that have a case for it; in parentheses those that skip it.
+/// Every row, its level, and the targets that have a case for it; in parentheses those that skip
+/// it, with the reason those where it is expected to fail.
 fn list(run: &Run, catalogue: &Catalogue) -> Result<String, String> {
     let planned = run.planned()?;
     let mut text = String::new();
@@ -222,13 +259,11 @@ fn list(run: &Run, catalogue: &Catalogue) -> Result<String, String> {
         let on: Vec<_> = planned
             .iter()
             .filter(|planned| planned.id == row.id)
-            .map(|planned| match planned.skipped {
-                None => planned.target.clone(),
-                Some(_) => format!("({})", planned.target),
-            })
             .collect();
-        claimed += usize::from(!on.is_empty());
-        tested += usize::from(on.is_empty() && !row.tests.is_empty());
+        let proven = on.iter().any(|planned| planned.proves());
+        claimed += usize::from(proven);
+        tested += usize::from(!proven && !row.tests.is_empty());
+        let on: Vec<_> = on.iter().map(ToString::to_string).collect();
         let on = match &row.absent {
             _ if !on.is_empty() => on.join(" "),
             _ if !row.tests.is_empty() => "cargo xtask test".to_owned(),
@@ -254,7 +289,7 @@ fn list(run: &Run, catalogue: &Catalogue) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeMap, path::Path};
+    use std::collections::BTreeMap;
 
     use super::*;
 
@@ -266,7 +301,24 @@ mod tests {
     }
 
     #[test]
-    fn no_weighty_row_is_without_a_case_and_nothing_is_expected_in_vain() {
+    fn results_are_whole_or_not_there() {
+        let folder = env::temp_dir().join(format!("oauth-results-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let path = Some(folder.join("results.json"));
+        let there = || fs::read_dir(&folder).unwrap().count();
+        let file = Results::at(&path).unwrap();
+        assert!(write(file, || Err("a secret".to_owned())).is_err());
+        assert_eq!(there(), 0);
+        let file = Results::at(&path).unwrap();
+        write(file, || Ok("whole".to_owned())).unwrap();
+        let text = fs::read_to_string(folder.join("results.json")).unwrap();
+        assert_eq!((text.as_str(), there()), ("whole", 1));
+        assert!(Results::at(&Some(folder.join("no/such/folder"))).is_err());
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn no_row_is_without_a_case_and_nothing_is_expected_in_vain() {
         let wrong = Run::new(targets::all()).unclaimed().unwrap();
         assert!(wrong.is_empty(), "{wrong:#?}");
     }

@@ -57,8 +57,10 @@ fn main() -> ExitCode {
             return conformance::live::run(live);
         }
         Command::Conformance(conformance::Arguments {
-            peer: Some(peer), ..
-        }) => conformance::peer::run(peer),
+            peer: Some(peer),
+            seed,
+            ..
+        }) => conformance::peer::run(peer, seed),
         Command::Conformance(arguments) => match hostile::run_again() {
             Some(code) => return code,
             None => conformance::run(&arguments),

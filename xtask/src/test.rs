@@ -34,8 +34,10 @@ const STEPS: &[Step] = &[
     }),
     ("features", |_| features()),
     ("servers and tools", |_| prerequisites::check()),
-    ("node-oidc-provider", |_| peer::run(Peer::NodeOidcProvider)),
-    ("moov-sdk", |_| peer::run(Peer::MoovSdk)),
+    ("node-oidc-provider", |_| {
+        peer::run(Peer::NodeOidcProvider, None)
+    }),
+    ("moov-sdk", |_| peer::run(Peer::MoovSdk, None)),
     ("tests", tests),
     ("model", |_| model()),
     ("documentation", |_| documentation()),

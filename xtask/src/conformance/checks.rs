@@ -2,8 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use oauth_conformance::Secrets;
-use oauth_core::Token;
+use oauth_conformance::{Secrets, WatchedTransport};
+use oauth_core::{ReqwestTransport, Token};
 
 use super::said;
 
@@ -29,7 +29,6 @@ impl Checks {
         let good = match got {
             Ok(token) => {
                 let access = token.access_token().expose_secret();
-                self.secret(access);
                 let soon = SystemTime::now() + Duration::from_secs(60);
                 Ok(!access.is_empty() && token.expires_at().is_none_or(|end| end > soon))
             }
@@ -38,9 +37,21 @@ impl Checks {
         self.add(what, good);
     }
 
-    /// Remembers what must never be said.
-    pub(super) fn secret(&self, secret: &str) {
-        self.secrets.add(secret);
+    /// What must never be said: what is known from the start, and what passes the
+    /// [transport](Self::transport).
+    pub(super) fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
+    /// What sends the requests of whoever is checked; it remembers the secrets that pass.
+    pub(super) fn transport(&self) -> Result<WatchedTransport, String> {
+        let inner = ReqwestTransport::new().map_err(|error| error.to_string())?;
+        Ok(WatchedTransport::new(inner, self.secrets.clone()))
+    }
+
+    /// An error that ends everything, as it may be said.
+    pub(super) fn error(&self, why: String) -> String {
+        said::check(&self.secrets, "the error", &why).map_or_else(|kept_back| kept_back, |()| why)
     }
 
     /// All that is to be said, and whether everything passed.
@@ -62,6 +73,8 @@ impl Checks {
             .count();
         let failed = self.results.len() - passed;
         text += &format!("{passed} passed, {failed} failed, 0 skipped\n");
+        said::check_panics(&self.secrets)?;
+        said::check_log(&self.secrets)?;
         said::check(&self.secrets, "what was checked", &text)?;
         Ok((text, failed == 0))
     }
@@ -70,9 +83,24 @@ impl Checks {
     pub(super) fn len(&self) -> usize {
         self.results.len()
     }
+}
 
-    #[cfg(test)]
-    pub(super) fn secrets(&self) -> usize {
-        self.secrets.len()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_said_with_a_secret_in_it() {
+        let mut checks = Checks::default();
+        checks.secrets().add("a-secret-of-the-check");
+        let error = checks.error("the program said a-secret-of-the-check".to_owned());
+        assert!(
+            error.contains("kept back") && !error.contains("a-secret"),
+            "{error}"
+        );
+        assert_eq!(checks.error("no more".to_owned()), "no more");
+        checks.add("one", Err("got a-secret-of-the-check".to_owned()));
+        let error = checks.said().unwrap_err();
+        assert!(!error.contains("a-secret"), "{error}");
     }
 }

@@ -1,21 +1,30 @@
-//! `--live`: what only reads, against the real service, with credentials from the environment.
+//! `--live`: what changes nothing, against the real service, with credentials from the environment.
+//! Of what there was before, that is: of Moov it ends the token that it made.
 //!
 //! `TWITCH_BASE_URL`, `MOOV_HOST` with `MOOV_URL_SCHEME`, and `MP_BASE_URL` lead it somewhere
 //! else, such as to an emulator.
 
 use std::{env, fmt::Display, process::ExitCode};
 
+use oauth_conformance::Secrets;
 use oauth_core::{AccessToken, ErrorCode, Recovery, Scopes, Token, grant::ClientCredentials};
 
-use super::{checks::Checks, show};
+use super::{checks::Checks, said, show};
 
 /// A service to test in the wild.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Live {
+    /// An app token, validated. Wants TWITCH_CLIENT_ID, TWITCH_CLIENT_SECRET
     Twitch,
+    /// A token, which is ended again. Wants MOOV_PUBLIC_KEY, MOOV_SECRET_KEY, MOOV_ORIGIN
     Moov,
+    /// A token of the user, asked about. Wants MP_BASE_URL, MP_USERNAME, MP_PASSWORD, MP_CLIENT_ID,
+    /// MP_CLIENT_SECRET; with MP_LOOKUP_CLIENT_ID also looks that API client up, and gets its token
     MinistryPlatform,
 }
+
+/// An API client of Ministry Platform's whose secret is looked up. Not every user may.
+const LOOKUP: &str = "MP_LOOKUP_CLIENT_ID";
 
 /// Without credentials nothing is begun, as with any bad option.
 const USAGE: u8 = 2;
@@ -38,6 +47,13 @@ impl Live {
         let all = plain.iter().chain(secret).copied();
         all.filter(|name| get(name).is_none()).collect()
     }
+
+    /// Secrets that nobody could find in what the run says.
+    fn not_searchable(self, get: &Lookup<'_>) -> Vec<&'static str> {
+        let secret = self.variables().0.iter().copied();
+        let lost = |name: &&str| get(name).is_some_and(|value| !Secrets::can_find(&value));
+        secret.filter(lost).collect()
+    }
 }
 
 type Lookup<'a> = dyn Fn(&str) -> Option<String> + Sync + 'a;
@@ -53,11 +69,21 @@ pub(crate) fn run(live: Live) -> ExitCode {
         );
         return ExitCode::from(USAGE);
     }
+    let lost = live.not_searchable(&get);
+    if !lost.is_empty() {
+        eprintln!(
+            "error: a live run searches what it says for its secrets, and could not tell this one \
+             from a word (under 8 characters, or too few different ones): {}",
+            lost.join(", ")
+        );
+        return ExitCode::from(USAGE);
+    }
+    said::keep_panics();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
-    let result = runtime
-        .map_err(|error| format!("no runtime: {error}"))
+    let result = said::keep_log()
+        .and(runtime.map_err(|error| format!("no runtime: {error}")))
         .and_then(|runtime| {
             let (text, passed) = runtime.block_on(checks(live, &get)).said()?;
             show(&text).map(|()| passed)
@@ -75,7 +101,7 @@ pub(crate) fn run(live: Live) -> ExitCode {
 async fn checks(live: Live, get: &Lookup<'_>) -> Checks {
     let mut checks = Checks::default();
     for name in live.variables().0 {
-        checks.secret(&get(name).unwrap_or_default());
+        checks.secrets().add(&get(name).unwrap_or_default());
     }
     let set_up = match live {
         Live::Twitch => twitch(&mut checks, get).await,
@@ -96,6 +122,7 @@ async fn twitch(checks: &mut Checks, get: &Lookup<'_>) -> Result<(), String> {
     let id = get("TWITCH_CLIENT_ID").unwrap_or_default();
     let client = ::twitch::Client::builder_for(twitch, &id)
         .client_secret(get("TWITCH_CLIENT_SECRET").unwrap_or_default())
+        .transport(checks.transport()?)
         .build()
         .map_err(text)?;
     let token = client
@@ -129,7 +156,8 @@ async fn twitch(checks: &mut Checks, get: &Lookup<'_>) -> Result<(), String> {
 async fn moov(checks: &mut Checks, get: &Lookup<'_>) -> Result<(), String> {
     let value = |name| get(name).unwrap_or_default();
     let mut builder = ::moov::Client::builder(value("MOOV_PUBLIC_KEY"), value("MOOV_SECRET_KEY"))
-        .origin(value("MOOV_ORIGIN"));
+        .origin(value("MOOV_ORIGIN"))
+        .transport(checks.transport()?);
     if let Some(host) = get("MOOV_HOST") {
         let scheme = get("MOOV_URL_SCHEME").unwrap_or_else(|| "https".to_owned());
         builder = builder.base_url(format!("{scheme}://{host}"));
@@ -160,6 +188,7 @@ async fn ministry_platform(checks: &mut Checks, get: &Lookup<'_>) -> Result<(), 
         .password(value("MP_PASSWORD"))
         .client_id(value("MP_CLIENT_ID"))
         .client_secret(value("MP_CLIENT_SECRET"))
+        .transport(checks.transport()?)
         .build()
         .map_err(text)?;
     let token = church.authenticate().await.map_err(text);
@@ -174,6 +203,11 @@ async fn ministry_platform(checks: &mut Checks, get: &Lookup<'_>) -> Result<(), 
         "a token that never was is dead",
         dead.map(|valid| !valid).map_err(text),
     );
+    if let Some(id) = get(LOOKUP) {
+        let token = church.authenticate_client(&id).await.map_err(text);
+        let token = token.map(|token| (*token).clone());
+        checks.token("an API client that was looked up gets a token", &token);
+    }
     Ok(())
 }
 
@@ -207,6 +241,18 @@ mod tests {
         assert_eq!(Live::Moov.missing(&get).len(), 3);
     }
 
+    #[test]
+    fn a_secret_that_no_search_could_find_is_named() {
+        let get = lookup(&[
+            ("MP_PASSWORD", "demo"),
+            ("MP_CLIENT_SECRET", "authorization"),
+        ]);
+        let lost = Live::MinistryPlatform.not_searchable(&get);
+        assert_eq!(lost, ["MP_PASSWORD", "MP_CLIENT_SECRET"]);
+        let get = lookup(&[("TWITCH_CLIENT_SECRET", "x7mqk2vp91")]);
+        assert!(Live::Twitch.not_searchable(&get).is_empty());
+    }
+
     #[tokio::test]
     async fn the_subset_passes_on_the_emulators_and_says_no_secret() {
         let (twitch, moov, church) = (
@@ -229,12 +275,19 @@ mod tests {
             ("MP_PASSWORD", "demo"),
             ("MP_CLIENT_ID", "demo"),
             ("MP_CLIENT_SECRET", "demo-secret"),
+            (LOOKUP, "demo"),
         ];
         let get = lookup(&variables);
-        for live in [Live::Twitch, Live::Moov, Live::MinistryPlatform] {
+        for (live, least) in [
+            (Live::Twitch, 3),
+            (Live::Moov, 3),
+            (Live::MinistryPlatform, 3),
+        ] {
             assert!(live.missing(&get).is_empty());
             let checks = checks(live, &get).await;
-            assert!(checks.len() >= 3 && checks.secrets() >= 2, "{live:?}");
+            assert!(checks.len() >= 3, "{live:?}");
+            // Its own, that of the emulator's client, and each token that came.
+            assert!(checks.secrets().len() >= least, "{live:?}");
             let (text, passed) = checks.said().unwrap();
             assert!(passed, "{live:?}: {text}");
         }

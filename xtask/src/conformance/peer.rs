@@ -4,7 +4,9 @@ mod browser;
 mod moov_sdk;
 mod node_oidc_provider;
 
-use super::{checks::Checks, show};
+use oauth_conformance::Seed;
+
+use super::{any_seed, checks::Checks, said, show};
 
 /// Who that is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -16,17 +18,25 @@ pub(crate) enum Peer {
 }
 
 /// Installs the peer if it isn't yet, and prints a line for each check.
-pub(crate) fn run(peer: Peer) -> Result<(), String> {
+pub(crate) fn run(peer: Peer, seed: Option<Seed>) -> Result<(), String> {
+    let seed = seed.unwrap_or_else(any_seed);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| format!("no runtime: {error}"))?;
-    let checks = runtime.block_on(async {
+    said::keep_panics();
+    said::keep_log()?;
+    let mut checks = Checks::default();
+    let ended = runtime.block_on(async {
         match peer {
-            Peer::NodeOidcProvider => node_oidc_provider::checks().await,
-            Peer::MoovSdk => moov_sdk::checks().await,
+            Peer::NodeOidcProvider => {
+                show(&format!("--seed {seed}\n"))?;
+                node_oidc_provider::check(&mut checks, seed).await
+            }
+            Peer::MoovSdk => moov_sdk::check(&mut checks, seed).await,
         }
-    })?;
+    });
+    ended.map_err(|why| checks.error(why))?;
     let (text, passed) = checks.said()?;
     show(&text)?;
     let done = passed.then_some(());

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeSet,
     io, panic,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, OnceLock, PoisonError},
 };
 
 use oauth_conformance::Secrets;
@@ -21,13 +21,18 @@ static LOG: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 /// # Errors
 /// When somebody else listens to the log already.
 pub(super) fn keep_log() -> Result<(), String> {
-    tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_ansi(false)
-        .without_time()
-        .with_writer(Log)
-        .try_init()
-        .map_err(|error| format!("the log cannot be kept: {error}"))
+    static KEPT: OnceLock<Result<(), String>> = OnceLock::new();
+
+    let keep = || {
+        tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_ansi(false)
+            .without_time()
+            .with_writer(Log)
+            .try_init()
+            .map_err(|error| format!("the log cannot be kept: {error}"))
+    };
+    KEPT.get_or_init(keep).clone()
 }
 
 /// Whose lines go to [`LOG`]; each line is written at once.
@@ -60,16 +65,34 @@ impl MakeWriter<'_> for Log {
 pub(super) fn check_log(secrets: &Secrets) -> Result<usize, String> {
     let log = LOG.lock().unwrap_or_else(PoisonError::into_inner);
     let text: String = log.iter().map(String::as_str).collect();
-    check(secrets, "the log", &text).map_err(|why| match secrets.find(&text).first() {
-        Some(leak) => {
-            let line = text.lines().nth(leak.line - 1).unwrap_or_default();
-            // Level and target: what comes before the message.
-            let from: Vec<_> = line.split_whitespace().take(2).collect();
-            format!("{why} ({})", from.join(" "))
+    check(secrets, "the log", &text).map_err(|why| {
+        let mut line = secrets.find(&text).first().map_or(0, |leak| leak.line);
+        let entry = log.iter().find(|entry| {
+            let lines = entry.matches('\n').count();
+            let here = line <= lines;
+            line = line.saturating_sub(lines);
+            here
+        });
+        match entry {
+            Some(entry) => format!("{why} ({})", whence(secrets, entry)),
+            None => why,
         }
-        None => why,
     })?;
     Ok(log.len())
+}
+
+/// Where a line of the log comes from: level and target, which stand before the message. With them
+/// can stand what a span knows, which is not said if it is a secret.
+fn whence(secrets: &Secrets, entry: &str) -> String {
+    let words = |count| {
+        let words: Vec<_> = entry.split_whitespace().take(count).collect();
+        words.join(" ")
+    };
+    let both = words(2);
+    match secrets.find(&both).is_empty() {
+        true => both,
+        false => words(1),
+    }
 }
 
 /// From now on a panic prints where it was, and what it said is searched with the rest.
@@ -137,6 +160,22 @@ mod tests {
         let error = check_log(&secrets).unwrap_err();
         assert!(
             error.contains("the log") && error.contains("TRACE") && !error.contains("planted"),
+            "{error}"
+        );
+        let secrets = Secrets::default();
+        secrets.add("secret-of-many-lines");
+        tracing::info!("first\nsecret-of-many-lines at the start of a line");
+        let error = check_log(&secrets).unwrap_err();
+        assert!(
+            error.contains("INFO") && error.contains("said") && !error.contains("many-lines"),
+            "{error}"
+        );
+        let secrets = Secrets::default();
+        secrets.add("secret-of-a-span");
+        tracing::info_span!("login", token = "secret-of-a-span").in_scope(|| tracing::warn!("x"));
+        let error = check_log(&secrets).unwrap_err();
+        assert!(
+            error.contains("(WARN)") && !error.contains("of-a-span"),
             "{error}"
         );
     }

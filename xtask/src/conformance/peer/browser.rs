@@ -4,12 +4,13 @@ use std::{collections::BTreeMap, fmt::Display};
 
 use bytes::Bytes;
 use http::{Method, Request, Response, header};
-use oauth_core::{Limits, ReqwestTransport, Transport};
+use oauth_conformance::WatchedTransport;
+use oauth_core::{Limits, Transport};
 use url::Url;
 
 /// A person's. Cookies go wherever it goes, which is one server.
 pub(super) struct Browser {
-    transport: ReqwestTransport,
+    transport: WatchedTransport,
     cookies: BTreeMap<String, String>,
 }
 
@@ -27,11 +28,11 @@ pub(super) enum Shown {
 }
 
 impl Browser {
-    pub(super) fn new() -> Result<Self, String> {
-        Ok(Self {
-            transport: ReqwestTransport::new().map_err(text)?,
+    pub(super) fn new(transport: WatchedTransport) -> Self {
+        Self {
+            transport,
             cookies: BTreeMap::new(),
-        })
+        }
     }
 
     pub(super) async fn open(&mut self, url: Url) -> Result<Shown, String> {

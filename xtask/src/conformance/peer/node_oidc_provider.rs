@@ -1,10 +1,13 @@
 //! node-oidc-provider, a certified server, met by the generic client of oauth-core.
 
+mod faults;
+
 use std::{fmt::Display, sync::Arc};
 
+use oauth_conformance::{Seed, WatchedTransport};
 use oauth_core::{
-    AccessToken, Client, ClientAuthMethod, Error, ErrorCode, GenericProvider, RefreshToken,
-    ReqwestTransport, Scopes, ServerMetadata, Token, TokenSet, grant, secrecy::SecretString,
+    AccessToken, Client, ClientAuthMethod, DeviceAuthorization, Error, ErrorCode, GenericProvider,
+    RefreshToken, Scopes, ServerMetadata, Token, TokenSet, grant, secrecy::SecretString,
 };
 use test_servers::foreign::NodeOidcProvider;
 use url::Url;
@@ -18,22 +21,25 @@ const CALLBACK: &str = "https://app.example/callback";
 /// Any name and any password will do.
 const PERSON: [(&str, &str); 2] = [("login", "ada"), ("password", "her pass phrase")];
 
-pub(super) async fn checks() -> Result<Checks, String> {
+pub(super) async fn check(checks: &mut Checks, seed: Seed) -> Result<(), String> {
     let server = tokio::task::block_in_place(NodeOidcProvider::start)?;
-    let mut checks = Checks::default();
     for secret in [SERVICE_SECRET, SITE_SECRET, PERSON[1].1] {
-        checks.secret(secret);
+        checks.secrets().add(secret);
     }
-    let provider = match discovery(server.issuer()).await {
+    let transport = checks.transport()?;
+    let provider = match discovery(server.issuer(), transport.clone()).await {
         Ok(provider) => provider,
         Err(why) => {
             // Without its endpoints there is nobody to ask.
             checks.add("discovery", Err(why));
-            return Ok(checks);
+            return Ok(());
         }
     };
     checks.add("discovery", Ok(true));
-    let peer = Peer { provider };
+    let peer = Peer {
+        provider,
+        transport,
+    };
     let basic = ClientAuthMethod::Basic;
     let post = ClientAuthMethod::Post;
     checks.add(
@@ -61,12 +67,15 @@ pub(super) async fn checks() -> Result<Checks, String> {
         },
     );
     checks.add("device", peer.device().await);
-    Ok(checks)
+    faults::check(checks, &peer, server.issuer(), seed).await;
+    Ok(())
 }
 
-async fn discovery(issuer: &str) -> Result<Arc<GenericProvider>, String> {
-    let transport = Arc::new(ReqwestTransport::new().map_err(text)?);
-    let metadata = ServerMetadata::discover(issuer, transport)
+async fn discovery(
+    issuer: &str,
+    transport: WatchedTransport,
+) -> Result<Arc<GenericProvider>, String> {
+    let metadata = ServerMetadata::discover(issuer, Arc::new(transport))
         .await
         .map_err(text)?;
     let provider = GenericProvider::from_metadata(&metadata).map_err(text)?;
@@ -87,11 +96,14 @@ async fn discovery(issuer: &str) -> Result<Arc<GenericProvider>, String> {
 
 struct Peer {
     provider: Arc<GenericProvider>,
+    transport: WatchedTransport,
 }
 
 impl Peer {
     fn client(&self, id: &str, secret: &str, method: ClientAuthMethod) -> Result<Client, String> {
-        let builder = Client::builder_for(self.provider.clone(), id).client_authentication(method);
+        let builder = Client::builder_for(self.provider.clone(), id)
+            .client_authentication(method)
+            .transport(self.transport.clone());
         let builder = match method {
             ClientAuthMethod::None => builder,
             _ => builder.client_secret(secret),
@@ -181,7 +193,7 @@ impl Peer {
             .scopes(scopes("openid offline_access")?)
             .param("prompt", "consent");
         let (url, mut pending) = request.build().map_err(text)?;
-        let mut browser = Browser::new()?;
+        let mut browser = Browser::new(self.transport.clone());
         let login = browser.open(url).await?.page()?;
         let consent = browser.submit(&login, &PERSON).await?.page()?;
         let callback = browser.submit(&consent, &[]).await?.callback()?;
@@ -225,18 +237,28 @@ impl Peer {
     }
 
     async fn device(&self) -> Result<bool, String> {
-        let client = self.client("television", "", ClientAuthMethod::None)?;
-        let wanted = scopes("openid")?;
-        let device = client
-            .device_authorization(Some(&wanted))
-            .await
-            .map_err(text)?;
+        let (client, device) = self.asked_by_a_device().await?;
         let poll = grant::DeviceCode::new(device.device_code().clone());
         is(
             client.exchange(&poll).await,
             &ErrorCode::AuthorizationPending,
         )?;
-        let mut browser = Browser::new()?;
+        self.connect(&device).await?;
+        let token = client.poll_device(&device).await.map_err(text)?;
+        let asker = self.basic()?;
+        self.active(&asker, token.access_token(), true).await
+    }
+
+    async fn asked_by_a_device(&self) -> Result<(Client, DeviceAuthorization), String> {
+        let client = self.client("television", "", ClientAuthMethod::None)?;
+        let wanted = scopes("openid")?;
+        let device = client.device_authorization(Some(&wanted)).await;
+        Ok((client, device.map_err(text)?))
+    }
+
+    /// The user connects it, on the server's own pages.
+    async fn connect(&self, device: &DeviceAuthorization) -> Result<bool, String> {
+        let mut browser = Browser::new(self.transport.clone());
         let url = Url::parse(device.verification_uri()).map_err(text)?;
         let page = browser.open(url).await?.page()?;
         let code = [("user_code", device.user_code())];
@@ -244,10 +266,7 @@ impl Peer {
         for fields in [&[][..], &PERSON, &[]] {
             page = browser.submit(&page, fields).await?.page()?;
         }
-        ensure(page.says("Sign-in Success"), "the device is not connected")?;
-        let token = client.poll_device(&device).await.map_err(text)?;
-        let asker = self.basic()?;
-        self.active(&asker, token.access_token(), true).await
+        ensure(page.says("Sign-in Success"), "the device is not connected")
     }
 }
 
