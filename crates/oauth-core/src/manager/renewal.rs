@@ -52,7 +52,7 @@ enum Attempt {
     Done(Arc<Kept>),
     /// Somebody else was faster, or something died: look again.
     Again,
-    /// Its owner was cleared before anything was sent.
+    /// Its owner was cleared before anything was sent, and has a refresh token of a later login.
     Cleared,
 }
 
@@ -79,8 +79,7 @@ impl Flight {
     pub(crate) async fn fly(self) {
         // A refresh token that came with a failure is stored by now. Listeners and waiters get none.
         let Some(result) = self.run().await else {
-            // Whoever waits looks again: what there is now came after the clear, and an answer to
-            // it would be thrown away here.
+            // Whoever waits looks again.
             return;
         };
         let result = result.map_err(|error| error.with_refresh_token(None));
@@ -123,7 +122,7 @@ impl Flight {
         }
     }
 
-    /// `None` when it was cleared before it did anything.
+    /// `None` when it may not do what there is to be done now.
     async fn run(&self) -> Option<Landing> {
         // Another flight may have landed between the caller's look and this one's start.
         if let Some(kept) = self
@@ -171,14 +170,13 @@ impl Flight {
     /// Looks again, now that nobody else acts, and does what is to be done.
     async fn act(&self, turn: &Turn, right: &mut Right<'_>) -> Result<Attempt, Error> {
         let known = self.shared.known(&self.registration, &self.key.owner).await;
-        if self.pilot.is_cleared() {
-            return Ok(Attempt::Cleared);
-        }
         let plan = self.plan(&known);
         match (self.turn(&plan), plan) {
             // What is to be done now is another's turn.
             (Some(now), _) if now != *turn => Ok(Attempt::Again),
             (_, Plan::Adopt(_)) => Ok(self.adopt().await),
+            // What would come of it would be thrown away with this flight.
+            (_, Plan::Refresh { .. }) if self.pilot.is_cleared() => Ok(Attempt::Cleared),
             (_, Plan::Refresh { base, token, spent }) => {
                 self.refresh(known, right, base, &token, spent).await
             }
