@@ -191,3 +191,16 @@ fn every_fault_has_a_name_of_its_own() {
     }
     assert_eq!(Fault::named("fire"), None);
 }
+
+#[tokio::test]
+async fn the_secrets_that_pass_are_remembered() {
+    let answer = Reply::new(200).body(r#"{"access_token":"token-that-passed"}"#);
+    let server = ScriptedServer::start([answer]).await.unwrap();
+    let secrets = Secrets::default();
+    let proxy = FaultProxy::start(server.base_url(), [], Seed::new(1)).await;
+    let proxy = proxy.unwrap().watched(&secrets);
+    let form = [("client_secret", "secret-that-passed")];
+    let answer = wire::post_form(proxy.base_url(), "/token", &[], &form).await;
+    assert_eq!(answer.unwrap().status(), 200);
+    assert_eq!(secrets.len(), 2);
+}
