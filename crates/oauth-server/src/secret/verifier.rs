@@ -225,7 +225,10 @@ mod tests {
         let first = verifier.verify_password(&password, None);
         let second = verifier.verify_password(&password, None);
         let third = async {
-            let refused = verifier.verify_password(&password, None).await;
+            // It is refused at once; should it wait, so would this test for ever.
+            let most = std::time::Duration::from_secs(10);
+            let refused = verifier.verify_password(&password, None);
+            let refused = tokio::time::timeout(most, refused).await.unwrap();
             verifier.permits.add_permits(1);
             refused
         };
