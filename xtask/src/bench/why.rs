@@ -1,4 +1,4 @@
-//! Why a figure is missed, as profiles (`perf record`, `perf annotate`) show it. Said of those that
+//! Why a figure is missed, as far as it is known; what was not taken apart says so. Said of those that
 //! are missed, and of no others.
 
 /// Why `figure`, compared with `who`, is not better.
@@ -12,52 +12,51 @@ const WHY: &[(&str, &str, &str)] = &[
     (
         "cached header, 1 task",
         "floor",
-        "Half of it is the reading of the clock, as in the floor. The rest is what the floor lacks: \
-        the clock behind a trait, so that a test can move it; two comparisons; the guard of the \
+        "`perf annotate`: more than a third is the reading of the clock, as in the floor. The rest is \
+        what the floor lacks: the clock behind a trait, so that a test can move it; two comparisons; the guard of the \
         `ArcSwap`; and the `Result`, out of which the header is moved. A `HeaderValue` has a flag \
         behind its bytes, and a move of it waits until the clone before it is written.",
     ),
     (
         "cached header, 1 task",
         "",
-        "The clock alone takes a good part of that, and the floor, which does nothing else but clone \
-        a header, is hardly faster.",
+        "A quarter of that peer's time leaves little beyond the floor, which does nothing but read the \
+        clock and clone a header.",
     ),
     (
         "keyed get, 1,000,000 owners",
         "by hand",
-        "Nearly all of it is waiting for memory: the slot of the map, the owner's record, the token. \
+        "Not taken apart. It is waiting for memory: the slot of the map, the owner's record, the token. \
         By hand the owner is in the map's entry; here it is in a record with all of the owner's \
         token sets, which is what keeps a million of them small.",
     ),
     (
         "authorized requests",
         "plain",
-        "`oauth-core handle header, reqwest` is the same without reqwest-middleware, whose stack and \
-        two boxed futures for each request are most of the difference. The rest is the copy of the \
-        request that is sent again when the API calls the token dead.",
+        "Not taken apart. `oauth-core handle header, reqwest` is the same without reqwest-middleware and \
+        without the copy of the request that is sent again when the API calls the token dead: the two \
+        together are the difference between these rows.",
     ),
     (
         "token exchange",
         "raw",
-        "A part of it is the time limit, which raw reqwest has in the second row. The rest is what \
-        raw reqwest does not do: a limit for the body, one for the whole, errors that can be told \
-        apart, and texts that are wiped when they are dropped.",
+        "Not taken apart. A part is the time limit, which raw reqwest has in the second row. What else raw \
+        reqwest does not do: a limit for the body, errors that can be told apart, and texts that are \
+        wiped when they are dropped.",
     ),
     (
         "token endpoint, server CPU",
         "plain",
-        "Most of the difference is the kernel's random bytes, drawn for each token, the hashes of \
-        token and secret, and an entry in a map that grows all the time: as much again as the \
-        handler by hand, which stores its tokens in clear and checks no secret.",
+        "Not taken apart. What the bare handler does not do: random bytes of the kernel for each token, \
+        hashes of token and secret, a count of failures by source, and an entry in a map that grows \
+        all the time.",
     ),
     (
         "PostgreSQL: 100",
         "among",
-        "The hundred rows lie on as many pages, and those of a million rows do not fit into the \
-        server's `shared_buffers`, 128 MB unless set: each is read anew. A page that is changed for \
-        the first time after a checkpoint is also written to the log as a whole. The plan is the \
-        same, and so is the number of rows it reads: those of the index that are asked for.",
+        "Not taken apart. The hundred rows lie on as many pages, and those of a million rows do not fit into \
+        the server's `shared_buffers`, 128 MB unless set; a page that is changed for the first time \
+        after a checkpoint is also written to the log as a whole.",
     ),
 ];
 
