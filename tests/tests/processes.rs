@@ -149,13 +149,14 @@ async fn a_late_save_is_refused(world: &World) {
     late.send("get").await;
     late.until(Some(Point::Save), 0).await;
     late.signal("STOP").await;
-    late.send("go").await;
 
     let mut other = world.child(None).await;
     other.send("get").await;
     let token = other.answer().await.unwrap();
     let stored = world.stored().await;
 
+    // Only now: a busy machine may take its time to stop a process, which would save in that time.
+    late.send("go").await;
     late.signal("CONT").await;
     let its_own = late.answer().await.unwrap();
     let said = late.kill().await;
