@@ -10,6 +10,7 @@
 //! ```
 
 use std::{
+    any::Any,
     fmt::Debug,
     sync::{Arc, LazyLock, Mutex, PoisonError},
     time::{Duration, Instant, SystemTime},
@@ -20,7 +21,7 @@ use tokio::sync::Notify;
 
 /// Where the time comes from.
 #[async_trait]
-pub trait Clock: Debug + Send + Sync + 'static {
+pub trait Clock: Any + Debug + Send + Sync {
     /// The wall clock, for expiry: what is stored must mean the same in another process.
     fn now(&self) -> SystemTime;
 
@@ -35,6 +36,14 @@ pub trait Clock: Debug + Send + Sync + 'static {
 #[derive(Debug, Clone, Copy, Default)]
 #[non_exhaustive]
 pub struct SystemClock;
+
+impl dyn Clock {
+    /// Whether it is the operating system's, which can be read without asking the trait.
+    pub(crate) fn is_system(&self) -> bool {
+        let clock: &dyn Any = self;
+        clock.is::<SystemClock>()
+    }
+}
 
 /// One origin for the process, so that a deadline means the same to every client in it.
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
@@ -53,6 +62,7 @@ impl Clock for SystemClock {
         SystemTime::now()
     }
 
+    #[inline]
     fn monotonic(&self) -> Duration {
         START.elapsed()
     }

@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use crate::{
-    contest::{Contestant, Effort, interleave, nanoseconds_each, rate},
+    contest::{Contestant, Count, Effort, interleave, nanoseconds_each, rate},
     endpoint::Endpoint,
     floors::{Floor, Swapped},
     libraries::{Azure, Gcp, Google, GoogleTagged, Huskarl, Library, Ours, Yup},
@@ -57,8 +57,8 @@ pub fn many_tasks(effort: Effort) {
     );
 }
 
-/// What one call allocates, with `count` telling allocations and bytes so far.
-pub fn allocations(count: fn() -> (usize, usize)) {
+/// What one call allocates.
+pub fn allocations(count: Count) {
     let endpoint = Endpoint::start();
     let figures = [
         ("cached header, allocations", "allocations"),
@@ -67,15 +67,15 @@ pub fn allocations(count: fn() -> (usize, usize)) {
     interleave(&figures, 3, everyone!(counted(&endpoint, count)));
 }
 
-fn counted<L: Library>(endpoint: &Endpoint, count: fn() -> (usize, usize)) -> Contestant {
+fn counted<L: Library>(endpoint: &Endpoint, count: Count) -> Contestant {
     const CALLS: usize = 1_000;
     let (runtime, library) = ready::<L>(runtime::Builder::new_current_thread(), endpoint);
     Contestant::new(L::NAME, move || {
-        let before = count();
-        runtime.block_on(ask(&*library, CALLS));
-        let after = count();
-        let each = |total: usize| total as f64 / CALLS as f64;
-        vec![each(after.0 - before.0), each(after.1 - before.1)]
+        let (allocations, bytes) = count(&mut || runtime.block_on(ask(&*library, CALLS)));
+        vec![
+            allocations as f64 / CALLS as f64,
+            bytes as f64 / CALLS as f64,
+        ]
     })
 }
 

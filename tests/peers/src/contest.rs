@@ -21,6 +21,9 @@ impl Effort {
 /// Something a round measures: what, and its unit.
 pub type Figure = (&'static str, &'static str);
 
+/// Runs something and tells how many allocations it made, and of how many bytes.
+pub type Count = fn(&mut dyn FnMut()) -> (u64, u64);
+
 /// Who takes part: a round gives one value for each figure.
 pub struct Contestant {
     pub who: &'static str,

@@ -13,7 +13,7 @@ use foldhash::fast::RandomState;
 use oauth_core::{AccessToken, TokenSet, manager::TokenManager, store::Subject};
 
 use crate::{
-    contest::{Contestant, Effort, interleave, nanoseconds_each},
+    contest::{Contestant, Count, Effort, interleave, nanoseconds_each},
     endpoint::Endpoint,
     libraries::client,
     throughput,
@@ -42,20 +42,17 @@ pub fn run(effort: Effort) {
     }
 }
 
-/// What one call allocates, with `count` telling the allocations so far.
-pub fn allocations(count: fn() -> (usize, usize)) {
+/// What one call allocates.
+pub fn allocations(count: Count) {
     const CALLS: usize = 1_000;
     let counted = |(who, mut ask): (&'static str, Ask)| {
         Contestant::new(who, move || {
-            let before = count().0;
-            ask(CALLS);
-            vec![(count().0 - before) as f64 / CALLS as f64]
+            let (allocations, _) = count(&mut || ask(CALLS));
+            vec![allocations as f64 / CALLS as f64]
         })
     };
-    let contestants = everyone(1_000).map(counted).into();
-    // The endpoint's threads are still starting, and what they allocate would count.
-    std::thread::sleep(Duration::from_millis(200));
-    interleave(&[("keyed get, allocations", "allocations")], 3, contestants);
+    let figures = [("keyed get, allocations", "allocations")];
+    interleave(&figures, 3, everyone(1_000).map(counted).into());
 }
 
 fn everyone(owners: usize) -> [(&'static str, Ask); 3] {

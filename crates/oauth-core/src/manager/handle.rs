@@ -4,10 +4,7 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -37,8 +34,6 @@ pub struct TokenHandle {
 pub(crate) struct Hot {
     key: FlightKey,
     current: ArcSwapOption<Ready>,
-    /// From then on the slow way is taken.
-    look: AtomicU64,
 }
 
 struct Ready {
@@ -46,6 +41,8 @@ struct Ready {
     authorization: Option<HeaderValue>,
     /// What the provider wants beside it.
     others: Vec<(HeaderName, HeaderValue)>,
+    /// From then on the slow way is taken.
+    look: Moment,
 }
 
 /// While a renewal runs in the background, how often a handle looks whether it has landed or
@@ -57,7 +54,6 @@ impl Hot {
         Self {
             key,
             current: ArcSwapOption::empty(),
-            look: AtomicU64::new(0),
         }
     }
 
@@ -67,7 +63,6 @@ impl Hot {
 
     /// The next one to come looks again.
     pub(crate) fn cool(&self) {
-        self.look.store(0, Relaxed);
         self.current.store(None);
     }
 }
@@ -109,16 +104,14 @@ impl TokenHandle {
     #[inline]
     #[must_use]
     pub fn try_header(&self) -> Option<HeaderValue> {
-        match self.is_fresh() {
-            true => self.hot.current.load().as_ref()?.authorization.clone(),
-            false => None,
-        }
-    }
-
-    /// Whether what is ready need not be looked at again.
-    #[inline]
-    fn is_fresh(&self) -> bool {
-        self.shared.timeline.now() < self.hot.look.load(Relaxed)
+        // Cloned before the clock is read, and moved after: a move right behind the clone would
+        // wait for it to be written, which takes longer than the clone does.
+        let (header, look) = {
+            let ready = self.hot.current.load();
+            let ready = ready.as_ref()?;
+            (ready.authorization.clone()?, ready.look)
+        };
+        (self.shared.timeline.now() < look).then_some(header)
     }
 
     /// The current token.
@@ -170,8 +163,8 @@ impl TokenHandle {
     }
 
     async fn ready(&self) -> Result<Arc<Ready>, Error> {
-        if self.is_fresh()
-            && let Some(ready) = self.hot.current.load_full()
+        if let Some(ready) = self.hot.current.load_full()
+            && self.shared.timeline.now() < ready.look
         {
             return Ok(ready);
         }
@@ -200,20 +193,19 @@ impl TokenHandle {
         let others = headers
             .drain()
             .filter_map(|(name, value)| Some((name?, value)));
+        let now = self.shared.timeline.now();
+        let advisory = self.shared.advisory_at(&kept);
+        let mandatory = self.shared.mandatory_at(&kept);
         let ready = Arc::new(Ready {
             kept: Arc::clone(&kept),
             authorization,
             others: others.collect(),
+            look: match now < advisory {
+                true => advisory,
+                false => now.saturating_add(PAUSE).min(mandatory),
+            },
         });
-        let now = self.shared.timeline.now();
-        let advisory = self.shared.advisory_at(&kept);
-        let mandatory = self.shared.mandatory_at(&kept);
-        let look = match now < advisory {
-            true => advisory,
-            false => now.saturating_add(PAUSE).min(mandatory),
-        };
         self.hot.current.store(Some(Arc::clone(&ready)));
-        self.hot.look.store(look, Relaxed);
         // Somebody may have published between the look-up and the store: then that one counts, be
         // it the same token that has been called dead meanwhile.
         let newest = self.shared.find(&self.hot.key);
@@ -240,13 +232,10 @@ impl Future for Header<'_> {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let handle = self.handle;
-        // Cloned into its place: each move of a header costs as much as the clone does.
         if self.slow.is_none()
-            && handle.is_fresh()
-            && let Some(ready) = &*handle.hot.current.load()
-            && let Some(header) = &ready.authorization
+            && let Some(header) = handle.try_header()
         {
-            return Poll::Ready(Ok(header.clone()));
+            return Poll::Ready(Ok(header));
         }
         let slow = self
             .slow
