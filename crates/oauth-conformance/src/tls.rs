@@ -26,6 +26,7 @@ pub(crate) fn client_builder() -> Result<reqwest::ClientBuilder, Failure> {
         .map_err(|_| Failure::new("the suite's own authority cannot be read"))?;
     Ok(reqwest::Client::builder()
         .no_proxy()
+        .tls_backend_rustls()
         .tls_certs_only([authority]))
 }
 

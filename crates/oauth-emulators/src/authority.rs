@@ -111,7 +111,9 @@ impl Authority {
             .resource_owners(owners.clone())
             .jwt_ids(Arc::new(Reachable::new(MemoryJwtIds::new())))
             .clock(Arc::new(setup.clock.clone()))
-            .secret_cost(SecretCost::LOW);
+            .secret_cost(SecretCost::LOW)
+            // A test is to get there within the minute on a slow machine, too.
+            .introspection_throttle(1_000, Duration::from_secs(60));
         let authority = Self {
             server: provider(builder).build()?,
             clock: setup.clock.clone(),

@@ -33,12 +33,15 @@ impl ReqwestTransport {
     /// A usage error when TLS cannot be set up on this machine.
     pub fn new() -> Result<Self, Error> {
         let agent = concat!("oauth-core/", env!("CARGO_PKG_VERSION"));
-        Self::from_builder(
-            reqwest::Client::builder()
-                .user_agent(agent)
-                .no_proxy()
-                .connect_timeout(CONNECT),
-        )
+        let builder = reqwest::Client::builder()
+            .user_agent(agent)
+            .no_proxy()
+            .connect_timeout(CONNECT);
+        // Where another crate switches reqwest's native TLS on, reqwest would prefer that, and
+        // OpenSSL takes an answer for whole that was cut off without `close_notify` (RFC 8446 §6.1).
+        #[cfg(any(feature = "rustls", feature = "rustls-ring"))]
+        let builder = builder.tls_backend_rustls();
+        Self::from_builder(builder)
     }
 
     /// A client with settings of yours (proxy, roots, user agent); redirects are switched off.
