@@ -117,7 +117,8 @@ impl TokenManagerBuilder {
 
     /// Whether the server is asked (RFC 7662) when a token ends that came without a lifetime: one
     /// that is [registered](TokenManager::register) before it is kept, one that is granted or
-    /// refreshed after it was handed out. Not set, such a token is used until an API refuses it.
+    /// refreshed after it was handed out, and kept even if the server says that it is not active.
+    /// Not set, such a token is used until an API refuses it.
     ///
     /// ```
     /// # async fn register(client: oauth_core::Client, token: oauth_core::TokenSet)

@@ -67,6 +67,13 @@ pub(crate) struct Introspections {
     asking: Locks<Digest>,
 }
 
+/// Whether an introspected token was granted just now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Age {
+    New,
+    Any,
+}
+
 /// A token as a key that is none.
 pub(crate) type Digest = [u8; 32];
 
@@ -177,13 +184,14 @@ impl TokenManager {
         Ok(token.with_expires_at(said.expires_at()))
     }
 
-    /// Asks when a token ends that a flight has brought. One that is not active is not handed out
-    /// again by then.
+    /// Asks when a token ends that a flight has brought. A server that calls its own new token not
+    /// active (its introspection lags, or is another server's) is not believed: the next token would
+    /// not be active either, and every call would renew.
     pub(super) async fn note_end(&self, key: &Key, token: &TokenSet) {
         if !self.needs_end(token) {
             return;
         }
-        let said = self.introspect(token.access_token()).await.ok();
+        let said = self.ask_about(token.access_token(), Age::New).await.ok();
         if let Some(expires_at) = said.and_then(|said| said.expires_at()) {
             let access_token = token.access_token().clone();
             let update = Update::Ends {
@@ -204,6 +212,10 @@ impl TokenManager {
     /// # Errors
     /// As [`Client::introspect`](crate::Client::introspect).
     pub async fn introspect(&self, token: &AccessToken) -> Result<Introspection, Error> {
+        self.ask_about(token, Age::Any).await
+    }
+
+    async fn ask_about(&self, token: &AccessToken, age: Age) -> Result<Introspection, Error> {
         let (shared, known) = (&self.shared, &self.shared.introspections);
         let digest = digest(token.expose_secret());
         if let Some(said) = known.known(&digest, shared.timeline.now()) {
@@ -218,6 +230,9 @@ impl TokenManager {
             .introspect(token.as_secret(), Some(TokenTypeHint::AccessToken))
             .await;
         let answer = shared.noting(&known.failures, &digest, said)?;
+        if age == Age::New && !answer.is_active() {
+            return Ok(answer);
+        }
         let interval = nanos(shared.settings.min_introspect_interval);
         let end = answer
             .expires_at()

@@ -52,6 +52,8 @@ enum Attempt {
     Done(Arc<Kept>),
     /// Somebody else was faster, or something died: look again.
     Again,
+    /// The lease came too late for anything to be sent: look again.
+    Late,
     /// Its owner was cleared before anything was sent, and has a refresh token of a later login.
     Cleared,
 }
@@ -140,7 +142,7 @@ impl Flight {
             };
             match attempt {
                 Ok(Attempt::Done(kept)) => return Some(Ok(kept)),
-                Ok(Attempt::Again) => {}
+                Ok(Attempt::Again | Attempt::Late) => {}
                 Ok(Attempt::Cleared) => return None,
                 Err(error) => return Some(Err(error)),
             }
@@ -160,7 +162,10 @@ impl Flight {
         if let Some(lease) = right.lease {
             // Until an answer of the server's has said whether the refresh token is still good, the
             // next one has to know that a process died.
-            let unsettled = matches!(&result, Err(error) if !error.needs_reauthorization());
+            let unsettled = match &result {
+                Ok(attempt) => matches!(attempt, Attempt::Late),
+                Err(error) => !error.needs_reauthorization(),
+            };
             let abandoned = lease.was_abandoned() && unsettled;
             self.shared.release(lease.with_abandoned(abandoned)).await;
         }
@@ -314,7 +319,7 @@ impl Flight {
         // Nothing may reach the server after the lease has run out: somebody else may have spent
         // the refresh token by then.
         let retry = match self.spare(right) {
-            Some(Duration::ZERO) => return Ok(Attempt::Again),
+            Some(Duration::ZERO) => return Ok(Attempt::Late),
             Some(spare) => client.retry_policy().clone().within(spare),
             None => client.retry_policy().clone(),
         };

@@ -26,6 +26,8 @@ struct State {
     held: HashSet<&'static str>,
     /// Saves act, and then say that they failed.
     lose: bool,
+    /// The next lease is one that a process died with.
+    abandoned: bool,
     calls: Vec<&'static str>,
 }
 
@@ -60,6 +62,11 @@ impl Faulty {
 
     pub(crate) fn fail(&self, call: &'static str, kind: StoreErrorKind) {
         self.with(|state| state.failing.insert(call, kind));
+    }
+
+    /// The next lease is one that a process died with.
+    pub(crate) fn abandon(&self) {
+        self.with(|state| state.abandoned = true);
     }
 
     pub(crate) fn lose_answers(&self) {
@@ -150,7 +157,12 @@ impl TokenStore for Faulty {
 
     async fn lease(&self, name: &str, ttl: Duration) -> Result<Option<Lease>, StoreError> {
         self.call("lease").await?;
-        self.inner.lease(name, ttl).await
+        let lease = self.inner.lease(name, ttl).await?;
+        Ok(lease.map(|lease| {
+            let abandoned = self.with(|state| std::mem::take(&mut state.abandoned));
+            let abandoned = abandoned || lease.was_abandoned();
+            lease.with_abandoned(abandoned)
+        }))
     }
 
     async fn release(&self, lease: Lease) -> Result<(), StoreError> {

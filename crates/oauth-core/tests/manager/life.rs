@@ -195,6 +195,27 @@ async fn a_granted_token_without_a_lifetime_is_introspected_after_it_was_handed_
     assert_ne!(next.expose_secret(), "endless");
 }
 
+#[tokio::test]
+async fn a_server_that_calls_its_new_tokens_not_active_is_not_asked_for_one_at_every_call() {
+    let server = Server::new();
+    introspected(&server, false, 600);
+    let tokens = builder(&server).auto_introspect(true).build();
+    let endless = r#"{"access_token":"endless","token_type":"bearer"}"#;
+    server.script(Ok((200, endless.to_owned())));
+    for _ in 0..3 {
+        let token = tokens.get(&Subject::Client, None).await.unwrap();
+        assert_eq!(token.expose_secret(), "endless");
+        server.until(2).await;
+        settle().await;
+    }
+    assert_eq!(server.count(), 2, "one token, one introspection");
+    // Who asks by themselves is believed.
+    let endless = AccessToken::new("endless").unwrap();
+    assert!(!tokens.introspect(&endless).await.unwrap().is_active());
+    let next = tokens.get(&Subject::Client, None).await.unwrap();
+    assert_ne!(next.expose_secret(), "endless");
+}
+
 /// What was revoked, in order.
 fn revoked(server: &Server) -> Vec<String> {
     let paths = server.paths();

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use oauth_core::{
-    ErrorKind, RetryPolicy, Token, TokenManager, TransportErrorKind,
+    Error, ErrorKind, RetryPolicy, Token, TokenManager, TransportErrorKind,
     clock::Clock,
-    manager::RefreshPolicy,
+    manager::{ManagedToken, RefreshPolicy},
     store::{MemoryStore, StoreErrorKind, Subject, TokenStore},
 };
 
@@ -75,6 +75,21 @@ async fn no_try_is_begun_that_could_outlast_the_lease() {
 #[tokio::test]
 async fn a_lease_that_is_nearly_over_when_it_comes_is_not_used() {
     let world = World::new().await;
+    assert_eq!(late(&world).await.unwrap().expose_secret(), "access-1");
+}
+
+#[tokio::test]
+async fn that_a_process_died_is_still_known_after_a_lease_that_came_too_late() {
+    let world = World::new().await;
+    world.store.abandon();
+    let dead = r#"{"error":"invalid_grant"}"#;
+    world.server.script(Ok((400, dead.to_owned())));
+    let error = late(&world).await.unwrap_err();
+    assert!(error.is_interrupted(), "{error}");
+}
+
+/// Gets a token with a second lease, since the first is nearly over when it comes.
+async fn late(world: &World) -> Result<ManagedToken, Error> {
     world.server.clock.advance(HOUR);
     let loads = world.store.count("load");
     let tokens = world.tokens.clone();
@@ -87,9 +102,10 @@ async fn a_lease_that_is_nearly_over_when_it_comes_is_not_used() {
     // The store takes its time: with 16 s gone of 45, a request of 30 s could end after it.
     world.server.clock.advance(seconds(16));
     world.store.up();
-    assert_eq!(caller.await.unwrap().unwrap().expose_secret(), "access-1");
+    let got = caller.await.unwrap();
     assert_eq!(world.store.count("lease"), 2, "a new lease");
     assert_eq!(world.server.count(), 1);
+    got
 }
 
 #[tokio::test]
