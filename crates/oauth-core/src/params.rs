@@ -1,5 +1,7 @@
 //! The parameters of a request: names once, secrets marked.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
@@ -19,7 +21,7 @@ use crate::Error;
 /// # Ok::<(), oauth_core::Error>(())
 /// ```
 #[derive(Debug, Clone, Default)]
-pub struct Params(Vec<(String, Parameter)>);
+pub struct Params(Vec<(Cow<'static, str>, Parameter)>);
 
 #[derive(Debug, Clone)]
 enum Parameter {
@@ -35,12 +37,12 @@ impl Params {
     }
 
     /// Adds a parameter that may be shown.
-    pub fn push(&mut self, name: impl Into<String>, value: impl Into<String>) {
+    pub fn push(&mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) {
         self.0.push((name.into(), Parameter::Public(value.into())));
     }
 
     /// Adds a parameter that may not be shown anywhere.
-    pub fn push_secret(&mut self, name: impl Into<String>, value: &SecretString) {
+    pub fn push_secret(&mut self, name: impl Into<Cow<'static, str>>, value: &SecretString) {
         self.0.push((name.into(), Parameter::Secret(value.clone())));
     }
 
@@ -53,7 +55,7 @@ impl Params {
     pub fn rename(&mut self, from: &str, to: &str) {
         for (name, _) in &mut self.0 {
             if name == from {
-                to.clone_into(name);
+                *name = Cow::Owned(to.to_owned());
             }
         }
     }
@@ -122,7 +124,7 @@ impl Params {
     }
 
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|(name, _)| name.as_str())
+        self.0.iter().map(|(name, _)| &**name)
     }
 
     pub(crate) fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
@@ -152,15 +154,12 @@ impl Params {
                 "a secret was offered for a URL; it would be in every log on the way",
             ));
         }
-        Ok(self
-            .0
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.expose())))
+        Ok(self.0.iter().map(|(name, value)| (&**name, value.expose())))
     }
 
     fn check(&self, repeatable: &[&str]) -> Result<(), Error> {
         for (index, (name, _)) in self.0.iter().enumerate() {
-            if !repeatable.contains(&name.as_str())
+            if !repeatable.contains(&&**name)
                 && self.0[..index].iter().any(|(before, _)| before == name)
             {
                 return Err(Error::usage(
@@ -228,7 +227,7 @@ mod tests {
         fn any_text_survives_the_form(pairs in proptest::collection::btree_map(any::<String>(), any::<String>(), 0..6)) {
             let mut params = Params::new();
             for (name, value) in &pairs {
-                params.push_secret(name, &value.clone().into());
+                params.push_secret(name.clone(), &value.clone().into());
             }
             let form = params.to_form().unwrap();
             let back: std::collections::BTreeMap<_, _> = form_urlencoded::parse(&form).into_owned().collect();

@@ -5,11 +5,7 @@ mod by_hand;
 mod ours;
 mod oxide;
 
-use axum::{
-    Router,
-    http::header::CONTENT_TYPE,
-    routing::post,
-};
+use axum::{Router, http::header::CONTENT_TYPE, routing::post};
 
 pub use by_hand::by_hand;
 pub use ours::{oauth_server, purging};

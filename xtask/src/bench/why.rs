@@ -13,15 +13,15 @@ const WHY: &[(&str, &str, &str)] = &[
         "cached header, 1 task",
         "floor",
         "`perf annotate`: more than a third is the reading of the clock, as in the floor. The rest is \
-        what the floor lacks: the clock behind a trait, so that a test can move it; two comparisons; the guard of the \
-        `ArcSwap`; and the `Result`, out of which the header is moved. A `HeaderValue` has a flag \
-        behind its bytes, and a move of it waits until the clone before it is written.",
+        what the floor lacks: two comparisons, the guard of the `ArcSwap`, and the `Result`, out of which \
+        the header is moved in other pieces than it was written in, so that the processor waits for the \
+        writing.",
     ),
     (
         "cached header, 1 task",
         "",
         "A quarter of that peer's time leaves little beyond the floor, which does nothing but read the \
-        clock and clone a header.",
+        clock and clone a header: the clock and the clone of a `HeaderValue` are given.",
     ),
     (
         "keyed get, 1,000,000 owners",
@@ -33,16 +33,16 @@ const WHY: &[(&str, &str, &str)] = &[
     (
         "authorized requests",
         "plain",
-        "Not taken apart. `oauth-core handle header, reqwest` is the same without reqwest-middleware and \
-        without the copy of the request that is sent again when the API calls the token dead: the two \
-        together are the difference between these rows.",
+        "`reqwest-middleware, header clone` attaches a header and does nothing else: the boxes and the \
+        request builder of reqwest-middleware are most of what is missing. Counted by callgrind, its \
+        requests take 5 % more instructions than plain ones; ours take 4 % more than those, for the copy \
+        of the request that is sent again when the API calls the token dead.",
     ),
     (
         "token exchange",
         "raw",
-        "Not taken apart. A part is the time limit, which raw reqwest has in the second row. What else raw \
-        reqwest does not do: a limit for the body, errors that can be told apart, and texts that are \
-        wiped when they are dropped.",
+        "Counted by callgrind, an exchange takes 3 % more instructions than a raw one: the time limit, a \
+        limit for the body, errors that can be told apart, and texts that are wiped when they are dropped.",
     ),
     (
         "token endpoint, server CPU",

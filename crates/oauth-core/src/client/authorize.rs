@@ -79,6 +79,7 @@ impl AuthorizationRequest<'_> {
 
     /// Adds a parameter of the server's own. It goes through the browser: nothing secret.
     pub fn param(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        let name: String = name.into();
         self.extra.push(name, value);
         self
     }

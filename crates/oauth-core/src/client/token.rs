@@ -55,12 +55,14 @@ impl Client {
 impl<'a> Exchange<'a> {
     /// Adds a parameter of the server's own. The names of protocol parameters are refused.
     pub fn param(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        let name: String = name.into();
         self.extra.push(name, value);
         self
     }
 
     /// Adds a parameter of the server's own that may not be shown: a one-time password.
     pub fn secret_param(mut self, name: impl Into<String>, value: impl Into<SecretString>) -> Self {
+        let name: String = name.into();
         self.extra.push_secret(name, &value.into());
         self
     }

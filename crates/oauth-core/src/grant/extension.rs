@@ -36,6 +36,7 @@ impl Extension {
     /// Adds a parameter that may be shown.
     #[must_use]
     pub fn with_param(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        let name: String = name.into();
         self.params.push(name, value);
         self
     }
@@ -47,6 +48,7 @@ impl Extension {
         name: impl Into<String>,
         value: impl Into<SecretString>,
     ) -> Self {
+        let name: String = name.into();
         self.params.push_secret(name, &value.into());
         self
     }

@@ -163,11 +163,14 @@ impl TokenHandle {
     }
 
     async fn ready(&self) -> Result<Arc<Ready>, Error> {
-        if let Some(ready) = self.hot.current.load_full()
-            && self.shared.timeline.now() < ready.look
-        {
-            return Ok(ready);
+        match self.hot.current.load_full() {
+            Some(ready) if self.shared.timeline.now() < ready.look => Ok(ready),
+            // The state of a look-up is large, and nearly every call does without.
+            _ => Box::pin(self.look_up()).await,
         }
+    }
+
+    async fn look_up(&self) -> Result<Arc<Ready>, Error> {
         let manager = super::TokenManager {
             shared: Arc::clone(&self.shared),
             registration: Arc::clone(&self.registration),

@@ -14,6 +14,7 @@ use reqwest::{Body, Request, Response, ResponseBuilderExt};
 use reqwest_middleware::{Error, Middleware, Next, Result};
 
 use super::{Authorize, LONGEST_REFUSAL};
+use crate::manager::ManagedToken;
 
 #[async_trait]
 impl Middleware for Authorize {
@@ -31,15 +32,32 @@ impl Middleware for Authorize {
         let token = self.token.authorize(request.headers_mut()).await;
         let token = token.map_err(Error::middleware)?;
         let answer = next.clone().run(request, extensions).await?;
-        let Some(mut again) = again.filter(|_| is_refusal(&answer)) else {
-            return Ok(answer);
-        };
+        match again {
+            // Its state is large, and hardly any request comes here.
+            Some(again) if is_refusal(&answer) => {
+                Box::pin(self.send_again(token, again, answer, extensions, next)).await
+            }
+            _ => Ok(answer),
+        }
+    }
+}
+
+impl Authorize {
+    /// With another token, if `answer` says that this one is dead and there is another.
+    async fn send_again(
+        &self,
+        token: ManagedToken,
+        mut request: Request,
+        answer: Response,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+    ) -> Result<Response> {
         let (answer, refusal) = read(answer).await?;
-        let renewed = self.renew(&token, &refusal, again.headers_mut()).await;
+        let renewed = self.renew(&token, &refusal, request.headers_mut()).await;
         let Some(token) = renewed.map_err(Error::middleware)? else {
             return Ok(answer);
         };
-        let answer = next.run(again, extensions).await?;
+        let answer = next.run(request, extensions).await?;
         if !is_refusal(&answer) {
             return Ok(answer);
         }

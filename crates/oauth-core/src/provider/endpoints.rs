@@ -1,7 +1,8 @@
 //! Where the endpoints are: URLs that cannot be unsafe ones.
 
-use std::{fmt, net::IpAddr, str::FromStr};
+use std::{fmt, net::IpAddr, str::FromStr, sync::Arc};
 
+use http::Uri;
 use url::{Host, Url};
 
 use crate::Error;
@@ -71,7 +72,14 @@ impl fmt::Display for EndpointKind {
 /// assert!(EndpointUrl::parse("http://id.example.com/token").is_err());
 /// ```
 #[derive(Clone, PartialEq, Eq)]
-pub struct EndpointUrl(Url);
+pub struct EndpointUrl(Arc<Parsed>);
+
+/// Once, for all the requests that go there.
+#[derive(PartialEq, Eq)]
+struct Parsed {
+    url: Url,
+    uri: Uri,
+}
 
 impl EndpointUrl {
     /// The endpoint at `text`.
@@ -92,39 +100,51 @@ impl EndpointUrl {
             ));
         }
         match url.scheme() {
-            "https" => Ok(Self(url)),
-            "http" if is_loopback(&url) => Ok(Self(url)),
-            "http" => Err(Error::usage(
-                "an endpoint URL is plain http to a host that is not loopback; use https (RFC 6749 section 3.2)",
-            )),
-            _ => Err(Error::usage(
-                "an endpoint URL is neither https nor http to loopback",
-            )),
+            "https" => {}
+            "http" if is_loopback(&url) => {}
+            "http" => {
+                return Err(Error::usage(
+                    "an endpoint URL is plain http to a host that is not loopback; use https (RFC 6749 section 3.2)",
+                ));
+            }
+            _ => {
+                return Err(Error::usage(
+                    "an endpoint URL is neither https nor http to loopback",
+                ));
+            }
         }
+        let uri = Uri::try_from(url.as_str())
+            .map_err(|_| Error::usage("an endpoint URL is not one that HTTP can ask for"))?;
+        Ok(Self(Arc::new(Parsed { url, uri })))
     }
 
     /// The URL that `request` was built with, if it still goes there: no need to parse it again.
     pub(crate) fn of<B>(request: &http::Request<B>) -> Option<&Self> {
         let url = request.extensions().get::<Self>()?;
-        (*request.uri() == *url.as_str()).then_some(url)
+        (*request.uri() == url.0.uri).then_some(url)
     }
 
     /// The URL.
     #[must_use]
     pub fn as_url(&self) -> &Url {
-        &self.0
+        &self.0.url
+    }
+
+    /// As a request names it.
+    pub(crate) fn as_uri(&self) -> &Uri {
+        &self.0.uri
     }
 
     /// The URL as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        self.0.as_str()
+        self.as_url().as_str()
     }
 
     /// Whether the host is an address of a private, link-local or loopback network, which a
     /// public issuer has no business to name.
     pub(crate) fn is_internal(&self) -> bool {
-        match self.0.host() {
+        match self.as_url().host() {
             Some(Host::Ipv4(ip)) => is_internal(IpAddr::V4(ip)),
             Some(Host::Ipv6(ip)) => is_internal(IpAddr::V6(ip)),
             Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
@@ -136,8 +156,8 @@ impl EndpointUrl {
 impl fmt::Debug for EndpointUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // An endpoint may have a query part; what it holds is nobody's business.
-        let mut shown = self.0.clone();
-        shown.set_query(self.0.query().map(|_| "***"));
+        let mut shown = self.as_url().clone();
+        shown.set_query(self.as_url().query().map(|_| "***"));
         write!(f, "{:?}", shown.as_str())
     }
 }

@@ -115,11 +115,9 @@ impl<'a> EndpointRequest<'a> {
         if !self.authenticated {
             self.authenticate()?;
         }
-        let mut request = http::Request::builder()
-            .method(Method::POST)
-            .uri(self.url.as_str())
-            .body(encode(&self.params)?)
-            .map_err(|_| Error::usage("the endpoint URL is not one that HTTP can ask for"))?;
+        let mut request = http::Request::new(encode(&self.params)?);
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.url.as_uri().clone();
         // Parsed once: whoever sends it needs the same URL again.
         request.extensions_mut().insert(self.url.clone());
         let headers = request.headers_mut();

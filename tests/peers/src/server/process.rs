@@ -14,7 +14,11 @@ use test_servers::foreign::NodeOidcProvider;
 /// A program that is asked for tokens. Gone when it is dropped.
 pub(super) enum Server {
     /// One of `bin/token_server.rs`.
-    Ours { child: Child, url: String, secret: String },
+    Ours {
+        child: Child,
+        url: String,
+        secret: String,
+    },
     Node(NodeOidcProvider),
 }
 
@@ -127,7 +131,10 @@ impl Server {
         // The second field, the program's name, may hold blanks; it ends with the last bracket.
         let (_, fields) = text.rsplit_once(") ").expect("a name in brackets");
         let ticks = fields.split(' ').skip(11).take(2);
-        ticks.map(|ticks| ticks.parse::<f64>().expect("a number")).sum::<f64>() / 100.0
+        ticks
+            .map(|ticks| ticks.parse::<f64>().expect("a number"))
+            .sum::<f64>()
+            / 100.0
     }
 }
 

@@ -7,11 +7,7 @@ use std::{
 };
 
 use axum::{
-    Form, Router,
-    extract::State,
-    http::header::CONTENT_TYPE,
-    response::IntoResponse,
-    routing::post,
+    Form, Router, extract::State, http::header::CONTENT_TYPE, response::IntoResponse, routing::post,
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::Deserialize;

@@ -29,8 +29,8 @@ pub fn oauth_server(
         .default_scopes([SCOPE])
         .build()
         .expect("a client");
-    let builder = AuthorizationServer::builder(issuer)
-        .clients(Arc::new(MemoryClients::from_iter([client])));
+    let builder =
+        AuthorizationServer::builder(issuer).clients(Arc::new(MemoryClients::from_iter([client])));
     let server = set(builder).build().expect("a server");
     (server, secret.expose().to_owned())
 }
