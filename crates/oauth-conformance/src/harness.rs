@@ -44,7 +44,7 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use oauth_core::store::suite;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::{Case, Catalogue, Run, Status, Target, context::Setting, runner};
+use crate::{Case, Catalogue, Run, Secrets, Status, Target, context::Setting, runner};
 
 /// The suite on a provider, with the arguments of the program, which are those of `cargo test`.
 #[must_use]
@@ -53,6 +53,7 @@ pub fn provider(target: impl Target) -> ExitCode {
         let catalogue = Catalogue::load()?;
         let run = Run::new(vec![Arc::new(target)]);
         let setting = run.setting()?;
+        mask_panics(setting.secrets.clone());
         let plan = run.plan(&catalogue)?;
         let in_vain = run.expected_in_vain(&plan);
         let trials = plan.into_iter().map(|(target, case)| {
@@ -72,6 +73,14 @@ pub fn provider(target: impl Target) -> ExitCode {
         ));
         Ok(trials)
     })
+}
+
+/// From now on a panic is printed without the secrets of the run.
+#[expect(clippy::print_stderr, reason = "where a panic is printed otherwise")]
+fn mask_panics(secrets: Secrets) {
+    std::panic::set_hook(Box::new(move |panic| {
+        eprintln!("{}", secrets.finder().masked(&panic.to_string()));
+    }));
 }
 
 /// A case as libtest has it. What it says is for a terminal, so it has no secret in it.

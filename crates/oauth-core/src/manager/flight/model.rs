@@ -1,5 +1,5 @@
 //! The flight under a model checker that tries the orders in which tasks can run: callers that
-//! stay, callers that are cancelled, a pilot that is lost, and a clear, all at once.
+//! stay, callers that are cancelled, a pilot that is lost, a clear and an invalidation, all at once.
 //!
 //! `RUSTFLAGS="--cfg shuttle" cargo test -p oauth-core --lib model`
 
@@ -10,6 +10,7 @@ use std::{
         atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
     task::Poll,
+    time::{Duration, SystemTime},
 };
 
 use shuttle::{
@@ -18,7 +19,11 @@ use shuttle::{
     sync::Mutex,
 };
 
-use super::{Flights, Lost, Pilot, Waiter};
+use super::{super::update::Update, Flights, Lost, Pilot, Waiter};
+use crate::{
+    AccessToken, RefreshToken, Token, TokenSet,
+    store::{Record, TokenRequest},
+};
 
 const KEY: u8 = 7;
 
@@ -32,6 +37,8 @@ struct Inner {
     /// Which flight's result is shown, from 1; 0 for none. As in the manager, whoever shows or
     /// clears holds the owner's lock.
     shown: Mutex<usize>,
+    /// The owner's record, under the same lock; at first with token 0.
+    record: Mutex<Record>,
     /// Of each flight, whether it was cleared.
     cleared: Mutex<Vec<Arc<AtomicBool>>>,
 }
@@ -43,6 +50,7 @@ impl World {
             in_the_air: AtomicUsize::new(0),
             most: AtomicUsize::new(0),
             shown: Mutex::new(0),
+            record: Mutex::new(Record::new().with(TokenRequest::any(), token(0))),
             cleared: Mutex::new(Vec::new()),
         }))
     }
@@ -84,6 +92,7 @@ impl World {
             cleared.push(Arc::clone(&pilot.cleared));
             cleared.len()
         };
+        let before = world.record.lock().unwrap().tokens()[0].token.clone();
         let now = world.in_the_air.fetch_add(1, SeqCst) + 1;
         world.most.fetch_max(now, SeqCst);
         for _ in 0..thread_rng().gen_range(0..3) {
@@ -97,6 +106,14 @@ impl World {
         let mut shown = world.shown.lock().unwrap();
         if !pilot.is_cleared() {
             *shown = number;
+            let refreshed = Update::Refreshed {
+                base: TokenRequest::any(),
+                before: before.access_token().clone(),
+                spent: before.refresh_token().unwrap().clone(),
+                request: TokenRequest::any(),
+                token: token(number),
+            };
+            world.change(&refreshed);
         }
         drop(shown);
         pilot.land(number);
@@ -107,6 +124,16 @@ impl World {
         spawn(async move {
             world.0.flights.clear(|key| *key == KEY);
             *world.0.shown.lock().unwrap() = 0;
+        })
+    }
+
+    /// Says that the first token is dead, whatever has become of it.
+    fn invalidate(&self) -> JoinHandle<()> {
+        let world = self.clone();
+        spawn(async move {
+            let _shown = world.0.shown.lock().unwrap();
+            let access_token = token(0).access_token().clone();
+            world.0.change(&Update::Invalidated { access_token });
         })
     }
 
@@ -127,6 +154,24 @@ impl World {
             );
         }
     }
+}
+
+impl Inner {
+    fn change(&self, update: &Update) {
+        let mut record = self.record.lock().unwrap();
+        if let Some(changed) = update.apply(record.clone()) {
+            *record = changed;
+        }
+    }
+}
+
+/// Token `number`, which ends an hour after the epoch.
+fn token(number: usize) -> TokenSet {
+    let access = AccessToken::new(format!("access-{number}")).unwrap();
+    let refresh = RefreshToken::new(format!("refresh-{number}")).unwrap();
+    TokenSet::new(access, SystemTime::UNIX_EPOCH)
+        .with_expires_at(Some(SystemTime::UNIX_EPOCH + Duration::from_secs(3600)))
+        .with_refresh_token(Some(refresh))
 }
 
 fn check(scenario: impl Fn(World) + Send + Sync + 'static) {
@@ -178,5 +223,25 @@ fn model_a_clear_is_not_undone_by_what_set_out_before() {
         assert!(block_on(after).unwrap().is_ok());
         // One from before the clear, one from after it.
         world.settle(2);
+    });
+}
+
+#[test]
+fn model_an_invalidation_and_a_flight_in_the_air_undo_nothing_of_each_other() {
+    check(|world| {
+        let before = world.call(false);
+        let invalidation = world.invalidate();
+        let after = world.call(false);
+        block_on(invalidation).unwrap();
+        assert!(block_on(before).unwrap().is_ok());
+        assert!(block_on(after).unwrap().is_ok());
+        world.settle(1);
+        let newest = token(*world.0.shown.lock().unwrap());
+        let record = world.0.record.lock().unwrap();
+        assert_eq!(record.tokens().len(), 1);
+        let kept = &record.tokens()[0].token;
+        assert_eq!(kept.access_token(), newest.access_token(), "the dead one");
+        assert_eq!(kept.refresh_token(), newest.refresh_token(), "one is lost");
+        assert_eq!(kept.expires_at(), newest.expires_at(), "a new one is dead");
     });
 }
