@@ -45,6 +45,7 @@ mod event;
 mod failures;
 mod flight;
 mod handle;
+mod introspection;
 mod kept;
 mod lease;
 mod life;

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::{
     ManagedToken, TokenManager,
     failures::Failures,
-    life::{Digest, digest},
+    introspection::{Digest, digest},
     locks::Locks,
     room::Expiring,
     table::Key,
