@@ -42,7 +42,7 @@ use zeroize::Zeroizing;
 
 use body::Body;
 pub use builder::PostgresBuilder;
-use statements::{INSERT, LEASE, RELEASE, UPDATE};
+use statements::{INSERT, LEASE, PURGE, PURGE_LEASES, RELEASE, UPDATE};
 
 use crate::{
     backend::{Backend, Owners, Row, Sealed},
@@ -283,16 +283,10 @@ impl Backend for Postgres {
     }
 
     async fn purge(&self, before: SystemTime, limit: usize) -> Result<usize, StoreError> {
-        let statement = "DELETE FROM oauth_store_record WHERE id = ANY(ARRAY(\
-            SELECT id FROM oauth_store_record WHERE dead_at < $1 ORDER BY dead_at LIMIT $2 \
-            FOR UPDATE SKIP LOCKED)) RETURNING 1";
         let gone = self
-            .count(statement, &[&moment::write(before), &count(limit)])
+            .count(PURGE, &[&moment::write(before), &count(limit)])
             .await?;
-        let leases = "DELETE FROM oauth_store_lease WHERE id = ANY(ARRAY(\
-            SELECT id FROM oauth_store_lease WHERE until < clock_timestamp() - interval '1 day' \
-            ORDER BY until LIMIT $1 FOR UPDATE SKIP LOCKED))";
-        self.rows(leases, &[&count(limit)]).await?;
+        self.rows(PURGE_LEASES, &[&count(limit)]).await?;
         Ok(gone)
     }
 
