@@ -119,7 +119,7 @@ async fn postgres(rounds: Rounds, rows: usize) {
             name: "PostgreSQL",
             place: "on disk",
             store: &store,
-            remembers_leases: true,
+            lessee: Some(&filler),
             rows,
         };
         measure.run(fill, size, settle).await;
@@ -161,7 +161,7 @@ async fn redis(rounds: Rounds, rows: usize) {
             name: "Redis",
             place: "in memory",
             store: &store,
-            remembers_leases: true,
+            lessee: Some(&filler),
             rows,
         };
         measure.run(fill, size, || ()).await;
@@ -189,7 +189,7 @@ async fn sqlite(rounds: Rounds, rows: usize) {
             name: "SQLite",
             place: "on disk",
             store: &store,
-            remembers_leases: false,
+            lessee: None,
             rows,
         };
         measure.run(fill, size, || ()).await;
