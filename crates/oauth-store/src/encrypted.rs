@@ -161,7 +161,7 @@ impl Keys {
     }
 
     /// Opens what is sealed, or passes on what is in clear if that is allowed.
-    fn reveal(&self, owner: &Owner, sealed: Sealed) -> Result<Sealed, StoreError> {
+    fn reveal(&self, owner: &Owner, mut sealed: Sealed) -> Result<Sealed, StoreError> {
         let Some(id) = sealed.key_id.as_deref() else {
             return match self.opens_plaintext() {
                 true => Ok(sealed),
@@ -185,10 +185,12 @@ impl Keys {
                 "a record in the store was sealed by a later version of this library; use that version".to_owned(),
             ));
         }
-        let (nonce, rest) = rest.split_first_chunk::<NONCE>().ok_or_else(damaged)?;
-        let mut bytes = Zeroizing::new(rest.to_vec());
+        let nonce = *rest.first_chunk::<NONCE>().ok_or_else(damaged)?;
         let data = associated(owner, id);
-        let length = cipher::open(key.secret().expose_secret(), nonce, &data, &mut bytes);
+        // Where it was sealed: another place would have to be wiped, too.
+        let mut bytes = std::mem::take(&mut sealed.bytes);
+        let key = key.secret().expose_secret();
+        let length = cipher::open(key, &nonce, &data, &mut bytes, 1 + NONCE);
         bytes.truncate(length.ok_or_else(damaged)?);
         Ok(Sealed {
             bytes,
@@ -202,14 +204,17 @@ impl Keys {
 fn associated(owner: &Owner, key_id: &str) -> Vec<u8> {
     let user = owner.subject().user_id();
     let kind = if user.is_some() { "user" } else { "client" };
-    let mut data = vec![FORMAT];
-    for part in [
+    let parts = [
         key_id,
         owner.issuer(),
         owner.client_id(),
         kind,
         user.unwrap_or_default(),
-    ] {
+    ];
+    let length: usize = parts.iter().map(|part| size_of::<u64>() + part.len()).sum();
+    let mut data = Vec::with_capacity(1 + length);
+    data.push(FORMAT);
+    for part in parts {
         data.extend_from_slice(&(part.len() as u64).to_le_bytes());
         data.extend_from_slice(part.as_bytes());
     }

@@ -23,16 +23,17 @@ pub(super) fn seal(
     tag.ok()?.as_ref().try_into().ok()
 }
 
-/// Opens `bytes`, which end with their tag, in place; how many there are without it. `None` when
-/// they are not what was sealed.
+/// Opens what is in `bytes` after the first `start`, and ends with its tag. It is moved to the front;
+/// how many bytes it is there. `None` when it is not what was sealed.
 pub(super) fn open(
     key: &[u8; 32],
     nonce: &[u8; NONCE],
     data: &[u8],
     bytes: &mut [u8],
+    start: usize,
 ) -> Option<usize> {
     let (key, nonce) = derive(key, nonce)?;
-    let clear = key.open_in_place(nonce, Aad::from(data), bytes);
+    let clear = key.open_within(nonce, Aad::from(data), bytes, start..);
     clear.ok().map(|clear| clear.len())
 }
 
@@ -64,8 +65,12 @@ mod tests {
             assert_eq!(seal(&key, &nonce, &data, &mut ours).unwrap(), *tag);
             assert_eq!(ours, theirs);
             ours.extend_from_slice(&tag);
-            assert_eq!(open(&key, &nonce, &data, &mut ours), Some(clear.len()));
-            assert_eq!(ours[..clear.len()], clear);
+            for start in [0, 1, 25] {
+                let mut sealed = [&vec![9; start], &ours[..]].concat();
+                let opened = open(&key, &nonce, &data, &mut sealed, start);
+                assert_eq!(opened, Some(clear.len()));
+                assert_eq!(sealed[..clear.len()], clear);
+            }
         }
     }
 
@@ -75,9 +80,13 @@ mod tests {
         let mut sealed = b"text".to_vec();
         let tag = seal(&key, &nonce, b"data", &mut sealed).unwrap();
         sealed.extend_from_slice(&tag);
-        assert_eq!(open(&key, &nonce, b"other", &mut sealed.clone()), None);
-        assert_eq!(open(&key, &[3; NONCE], b"data", &mut sealed.clone()), None);
-        assert_eq!(open(&key, &nonce, b"data", &mut sealed[..8].to_vec()), None);
-        assert_eq!(open(&key, &nonce, b"data", &mut sealed), Some(4));
+        let open =
+            |nonce, data, mut bytes: Vec<u8>, start| open(&key, nonce, data, &mut bytes, start);
+        assert_eq!(open(&nonce, b"other", sealed.clone(), 0), None);
+        assert_eq!(open(&[3; NONCE], b"data", sealed.clone(), 0), None);
+        assert_eq!(open(&nonce, b"data", sealed[..8].to_vec(), 0), None);
+        assert_eq!(open(&nonce, b"data", sealed.clone(), 1), None);
+        assert_eq!(open(&nonce, b"data", sealed.clone(), sealed.len()), None);
+        assert_eq!(open(&nonce, b"data", sealed, 0), Some(4));
     }
 }
