@@ -168,7 +168,8 @@ impl SqliteBuilder {
 impl Backend for Sqlite {
     async fn load(&self, owner: &Owner) -> Result<Option<Row>, StoreError> {
         let owner = owner.clone();
-        self.read(move |db| db.run(|sql| rows::load(sql, &owner)))
+        self.workers
+            .look_up(move |db| db.run(|sql| rows::load(sql, &owner)))
             .await
     }
 

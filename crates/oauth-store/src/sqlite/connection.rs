@@ -21,6 +21,8 @@ pub(super) struct Settings {
 pub(super) struct Connection {
     settings: Settings,
     open: Option<Open>,
+    /// Whether the file was found at its path since [`Connection::look_again`].
+    looked: bool,
     read_only: bool,
 }
 
@@ -35,8 +37,14 @@ impl Connection {
         Self {
             settings,
             open: None,
+            looked: false,
             read_only,
         }
+    }
+
+    /// Has the next statement find out whether the file is still at its path.
+    pub(super) fn look_again(&mut self) {
+        self.looked = false;
     }
 
     /// Makes the file if there is none, and opens it.
@@ -89,6 +97,11 @@ impl Connection {
 
     /// The connection to the file that is at the path now.
     fn ready(&mut self) -> Result<&mut Open, StoreError> {
+        if self.looked
+            && let Some(open) = self.open.take()
+        {
+            return Ok(self.open.insert(open));
+        }
         let path = &self.settings.path;
         let found = match &self.open {
             Some(_) => file::identity(path),
@@ -113,6 +126,7 @@ impl Connection {
             None => Open::new(&self.settings, found, self.read_only)
                 .map_err(|failure| self.explain(failure))?,
         };
+        self.looked = true;
         Ok(self.open.insert(open))
     }
 

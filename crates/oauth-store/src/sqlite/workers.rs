@@ -4,6 +4,9 @@
 //! full waits, at most for the time limit. A reader is chosen by how little it has to do. A job whose
 //! caller has given up before it was begun is not begun; one that was begun is finished. The threads
 //! end when the last handle is gone and the queues are empty.
+//!
+//! To wake who waits for an answer costs more than to look up a row. A thread that finds several such
+//! jobs in its queue does them all before it answers: who waits is woken once, and has several answers.
 
 use std::{
     fmt,
@@ -23,7 +26,29 @@ use super::connection::{Connection, Settings};
 /// How many jobs may wait in a queue.
 const QUEUE: usize = 1024;
 
-type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+/// How many jobs a thread takes from its queue at once. Each takes a hundredth of a millisecond.
+const TAKEN_AT_ONCE: usize = 16;
+
+/// What a thread is to do.
+trait Job: Send {
+    /// Whether it takes so little time that answers may wait for it.
+    fn is_brief(&self) -> bool;
+
+    /// Does it, unless nobody waits for it any more.
+    fn run(&mut self, connection: &mut Connection);
+
+    /// Says what came of it.
+    fn answer(self: Box<Self>);
+}
+
+/// A job, and who waits for what comes of it.
+struct Call<A, T> {
+    is_brief: bool,
+    act: Option<A>,
+    done: Option<Result<T, StoreError>>,
+    answer: oneshot::Sender<Result<T, StoreError>>,
+    _part: Part,
+}
 
 /// The threads of a store, and the way to them.
 pub(super) struct Workers {
@@ -35,7 +60,7 @@ pub(super) struct Workers {
 
 /// The way to a thread.
 struct Queue {
-    jobs: mpsc::Sender<Job>,
+    jobs: mpsc::Sender<Box<dyn Job>>,
     /// How many jobs wait for the thread, or are in its hands.
     load: Arc<AtomicUsize>,
 }
@@ -67,22 +92,35 @@ impl Workers {
         &self,
         act: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.call(&self.writer, act).await
+        self.call(&self.writer, false, act).await
+    }
+
+    /// As [`Workers::read`], for no more than one row.
+    pub(super) async fn look_up<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.call(self.idlest(), true, act).await
     }
 
     pub(super) async fn read<T: Send + 'static>(
         &self,
         act: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        self.call(self.idlest(), false, act).await
+    }
+
+    /// The reader that has the least to do.
+    fn idlest(&self) -> &Queue {
         let load = |queue: &&Queue| queue.load.load(Ordering::Relaxed);
         let idlest = self.readers.iter().min_by_key(load);
-        self.call(idlest.unwrap_or(&self.writer), act).await
+        idlest.unwrap_or(&self.writer)
     }
 
     /// Closes the connections, until they are needed again.
     pub(super) async fn close(&self) -> Result<(), StoreError> {
         for queue in self.readers.iter().chain([&self.writer]) {
-            self.call(queue, |connection| {
+            self.call(queue, false, |connection| {
                 connection.close();
                 Ok(())
             })
@@ -94,17 +132,17 @@ impl Workers {
     async fn call<T: Send + 'static>(
         &self,
         queue: &Queue,
+        is_brief: bool,
         act: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (answer, answered) = oneshot::channel();
         queue.load.fetch_add(1, Ordering::Relaxed);
-        let part = Part(Arc::clone(&queue.load));
-        let job: Job = Box::new(move |connection| {
-            let _part = part;
-            if !answer.is_closed() {
-                // Nobody may be waiting any more; the work is done all the same.
-                let _ = answer.send(act(connection));
-            }
+        let job = Box::new(Call {
+            is_brief,
+            act: Some(act),
+            done: None,
+            answer,
+            _part: Part(Arc::clone(&queue.load)),
         });
         let stopped = || {
             StoreError::new(
@@ -125,6 +163,29 @@ impl Workers {
     }
 }
 
+impl<A, T> Job for Call<A, T>
+where
+    A: FnOnce(&mut Connection) -> Result<T, StoreError> + Send,
+    T: Send,
+{
+    fn is_brief(&self) -> bool {
+        self.is_brief
+    }
+
+    fn run(&mut self, connection: &mut Connection) {
+        if !self.answer.is_closed() {
+            self.done = self.act.take().map(|act| act(connection));
+        }
+    }
+
+    fn answer(self: Box<Self>) {
+        if let Some(done) = self.done {
+            // Nobody may be waiting any more; the work is done all the same.
+            let _ = self.answer.send(done);
+        }
+    }
+}
+
 impl fmt::Debug for Workers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Workers")
@@ -140,10 +201,25 @@ impl Drop for Part {
 }
 
 fn spawn(name: &str, mut connection: Connection) -> Result<Queue, StoreError> {
-    let (jobs, mut received) = mpsc::channel::<Job>(QUEUE);
+    let (jobs, mut received) = mpsc::channel(QUEUE);
     let run = move || {
-        while let Some(job) = received.blocking_recv() {
-            job(&mut connection);
+        let mut taken: Vec<Box<dyn Job>> = Vec::with_capacity(TAKEN_AT_ONCE);
+        let mut done = Vec::with_capacity(TAKEN_AT_ONCE);
+        while received.blocking_recv_many(&mut taken, TAKEN_AT_ONCE) > 0 {
+            // Once for all that are brief: they were asked for before this.
+            connection.look_again();
+            for mut job in taken.drain(..) {
+                if job.is_brief() {
+                    job.run(&mut connection);
+                    done.push(job);
+                } else {
+                    done.drain(..).for_each(<dyn Job>::answer);
+                    connection.look_again();
+                    job.run(&mut connection);
+                    job.answer();
+                }
+            }
+            done.drain(..).for_each(<dyn Job>::answer);
         }
     };
     let thread = thread::Builder::new().name(name.to_owned()).spawn(run);
@@ -159,3 +235,6 @@ fn spawn(name: &str, mut connection: Connection) -> Result<Queue, StoreError> {
         .with_source(error)
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,77 @@
+use std::{fs, path::Path, sync::mpsc as std_mpsc};
+
+use super::*;
+
+/// One thread that does everything, and the file.
+async fn one_thread(folder: &Path) -> Arc<Workers> {
+    let settings = Settings {
+        path: folder.join("tokens.db"),
+        busy: Duration::ZERO,
+        max_pages: None,
+    };
+    let workers = Workers::start(settings, 0, Duration::from_secs(60)).await;
+    Arc::new(workers.unwrap())
+}
+
+/// Keeps the thread busy until something is sent: what is asked for until then is taken at once.
+async fn busy(workers: &Arc<Workers>) -> std_mpsc::Sender<()> {
+    let (release, released) = std_mpsc::channel();
+    let (begin, begun) = oneshot::channel();
+    let workers = Arc::clone(workers);
+    tokio::spawn(async move {
+        let wait = move |_: &mut Connection| {
+            begin.send(()).unwrap();
+            released.recv().unwrap();
+            Ok(())
+        };
+        workers.write(wait).await.unwrap();
+    });
+    begun.await.unwrap();
+    release
+}
+
+#[tokio::test]
+async fn answers_do_not_wait_for_a_job_that_may_take_long() {
+    let folder = tempfile::tempdir().unwrap();
+    let workers = one_thread(folder.path()).await;
+    let release = busy(&workers).await;
+    let (answered, both) = std_mpsc::channel();
+    let look_up = async |number| {
+        let found = workers.look_up(move |_| Ok(number)).await.unwrap();
+        // The long job ends once it has heard of two.
+        answered.send(found).ok();
+    };
+    let long = workers.write(move |_| {
+        let limit = Duration::from_secs(10);
+        Ok([both.recv_timeout(limit), both.recv_timeout(limit)])
+    });
+    let ((), (), seen, (), ()) = tokio::join!(biased; look_up(1), look_up(2), long, look_up(3), async move {
+        release.send(()).unwrap();
+    });
+    assert_eq!(seen.unwrap(), [Ok(1), Ok(2)]);
+}
+
+#[tokio::test]
+async fn a_write_finds_the_file_gone_that_was_there_for_the_read_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let workers = one_thread(folder.path()).await;
+    let release = busy(&workers).await;
+    let path = folder.path().join("tokens.db");
+    let look_up = workers.look_up(move |connection| {
+        connection.run(|_| Ok(()))?;
+        fs::remove_file(path).unwrap();
+        Ok(())
+    });
+    let (read, written, ()) = tokio::join!(
+        biased;
+        look_up,
+        workers.write(|connection| connection.transaction(|_| Ok(()))),
+        async move { release.send(()).unwrap() }
+    );
+    read.unwrap();
+    assert_eq!(
+        written.unwrap_err().kind(),
+        StoreErrorKind::Unavailable,
+        "what is written into a file that is gone is lost"
+    );
+}
