@@ -47,7 +47,11 @@ use zeroize::Zeroizing;
 
 pub use builder::RedisBuilder;
 
-use self::{keys::Keys, link::Link, scripts::Scripts};
+use self::{
+    keys::Keys,
+    link::{Link, command},
+    scripts::Scripts,
+};
 use crate::{
     backend::{Backend, Owners, Row, Sealed},
     moment, owner_name,
@@ -101,7 +105,11 @@ impl Redis {
                 .run(
                     &self.scripts.purge,
                     &[index, due, dead, owners],
-                    &[record, score.as_bytes(), batch.to_string().as_bytes()],
+                    &[
+                        record.as_bytes(),
+                        score.as_bytes(),
+                        batch.to_string().as_bytes(),
+                    ],
                 )
                 .await?;
             removed += gone;
@@ -127,9 +135,8 @@ impl fmt::Debug for Redis {
 #[async_trait]
 impl Backend for Redis {
     async fn load(&self, owner: &Owner) -> Result<Option<Row>, StoreError> {
-        let (_, key) = self.keys.of(owner);
-        let mut command = redis::cmd("HMGET");
-        command.arg(key).arg(FIELDS);
+        let key = self.keys.record_of(owner);
+        let command = command("HMGET", [&key[..]].into_iter().chain(FIELDS));
         let fields: Vec<Option<Vec<u8>>> = self.link.ask(&command).await?;
         if fields.iter().all(Option::is_none) {
             return Ok(None);
@@ -199,7 +206,7 @@ impl Backend for Redis {
         sealed: &Sealed,
         version: Version,
     ) -> Result<bool, StoreError> {
-        let (_, key) = self.keys.of(owner);
+        let key = self.keys.record_of(owner);
         self.link
             .run(
                 &self.scripts.reseal,
@@ -298,7 +305,7 @@ impl Backend for Redis {
 }
 
 /// What a record is made of. One that is not there is the empty text.
-const FIELDS: &[&str] = &["version", "body", "key_id", "refresh_at", "dead_at"];
+const FIELDS: [&[u8]; 5] = [b"version", b"body", b"key_id", b"refresh_at", b"dead_at"];
 
 fn read(fields: Vec<Option<Vec<u8>>>) -> Option<Row> {
     let [version, body, key_id, refresh_at, dead_at] = <[_; 5]>::try_from(fields).ok()?;

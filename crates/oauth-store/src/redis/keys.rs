@@ -7,7 +7,7 @@ use crate::owner_name;
 /// The keys of one store. All have the same hash tag.
 pub(super) struct Keys {
     /// What the key of a record begins with; the name of its owner is the rest.
-    pub(super) record: Vec<u8>,
+    pub(super) record: String,
     lease: Vec<u8>,
     /// Which version of this library's layout it is.
     pub(super) schema: Vec<u8>,
@@ -23,9 +23,10 @@ pub(super) struct Keys {
 
 impl Keys {
     pub(super) fn new(prefix: &str) -> Self {
-        let key = |name| format!("{{{prefix}}}:{name}").into_bytes();
+        let text = |name| format!("{{{prefix}}}:{name}");
+        let key = |name| text(name).into_bytes();
         Self {
-            record: key("record:"),
+            record: text("record:"),
             lease: key("lease:"),
             schema: key("schema"),
             number: key("number"),
@@ -37,9 +38,15 @@ impl Keys {
 
     /// The name of `owner` in the indexes, and the key of their record.
     pub(super) fn of(&self, owner: &Owner) -> (Vec<u8>, Vec<u8>) {
-        let name = owner_name::write(owner).into_bytes();
-        let key = [&self.record[..], &name].concat();
-        (name, key)
+        let key = self.record_of(owner);
+        (key[self.record.len()..].to_vec(), key)
+    }
+
+    /// The key of the record of `owner`.
+    pub(super) fn record_of(&self, owner: &Owner) -> Vec<u8> {
+        let mut key = self.record.clone();
+        owner_name::append(&mut key, owner);
+        key.into_bytes()
     }
 
     pub(super) fn lease(&self, name: &str) -> Vec<u8> {

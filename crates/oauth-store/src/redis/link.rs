@@ -39,11 +39,11 @@ impl Link {
         keys: &[&[u8]],
         arguments: &[&[u8]],
     ) -> Result<T, StoreError> {
-        let command = |verb: &str, script: &str| {
-            let mut command = redis::cmd(verb);
-            command.arg(script).arg(keys.len());
-            command.arg(keys).arg(arguments);
-            command
+        let count = keys.len().to_string();
+        let command = |verb, script: &str| {
+            let first = [script.as_bytes(), count.as_bytes()];
+            let all = first.iter().chain(keys).chain(arguments);
+            command(verb, all.copied())
         };
         match self.send(&command("EVALSHA", &script.hash)).await? {
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
@@ -95,6 +95,17 @@ impl Link {
             *connection = (count + 1, new);
         }
     }
+}
+
+/// A command, with room for all of it: one that grows is copied each time it does.
+pub(super) fn command<'a>(verb: &str, arguments: impl Iterator<Item = &'a [u8]> + Clone) -> Cmd {
+    let length: usize = arguments.clone().map(<[u8]>::len).sum();
+    let mut command = Cmd::with_capacity(1 + arguments.clone().count(), verb.len() + length);
+    command.arg(verb);
+    arguments.for_each(|argument| {
+        command.arg(argument);
+    });
+    command
 }
 
 /// Connects when first asked. One attempt each time: who retries is the caller's to say.

@@ -45,9 +45,14 @@ async fn answers_do_not_wait_for_a_job_that_may_take_long() {
         let limit = Duration::from_secs(10);
         Ok([both.recv_timeout(limit), both.recv_timeout(limit)])
     });
-    let ((), (), seen, (), ()) = tokio::join!(biased; look_up(1), look_up(2), long, look_up(3), async move {
-        release.send(()).unwrap();
-    });
+    let ((), (), seen, (), ()) = tokio::join!(
+        biased;
+        look_up(1),
+        look_up(2),
+        long,
+        look_up(3),
+        async move { release.send(()).unwrap() }
+    );
     assert_eq!(seen.unwrap(), [Ok(1), Ok(2)]);
 }
 
