@@ -43,6 +43,9 @@ pub(crate) fn run() {
         .with_ansi(false)
         .with_writer(log.clone())
         .finish();
+    // While there is just one, what another test's thread comes to first is asked of that thread's,
+    // which is none, and is off for everybody from then on.
+    let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
     // All of it on this thread, whose log it is.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

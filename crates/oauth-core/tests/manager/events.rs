@@ -9,6 +9,10 @@ use oauth_core::{
     AccessToken,
     manager::{Event, Events},
 };
+use tracing::{
+    Dispatch, Subscriber,
+    subscriber::{DefaultGuard, NoSubscriber},
+};
 
 use crate::{
     parts::{HOUR, World, builder, client, login, seconds, settle, user},
@@ -193,6 +197,14 @@ impl Write for Log {
     }
 }
 
+/// Sends what this thread says to `subscriber`.
+fn listen(subscriber: impl Subscriber + Send + Sync) -> (DefaultGuard, Dispatch) {
+    // While there is just one, what another test's thread comes to first is asked of that thread's,
+    // which is none, and is off for everybody from then on.
+    let second = Dispatch::new(NoSubscriber::default());
+    (tracing::subscriber::set_default(subscriber), second)
+}
+
 #[tokio::test]
 async fn the_log_of_a_whole_life_names_no_token() {
     let log = Log::default();
@@ -202,7 +214,7 @@ async fn the_log_of_a_whole_life_names_no_token() {
         .with_writer(move || writer.clone())
         .finish();
     // For this thread, which is the only one of the test's runtime.
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let _guard = listen(subscriber);
     life(&World::new().await).await;
     let printed = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     for told in [
@@ -235,7 +247,7 @@ async fn spans_name_the_work_and_whose_server_and_no_token() {
         .without_time()
         .with_writer(move || writer.clone())
         .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let _guard = listen(subscriber);
     let world = World::new().await;
     life(&world).await;
     let printed = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
