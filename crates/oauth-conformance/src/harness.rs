@@ -46,7 +46,8 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::{Case, Catalogue, Run, Secrets, Status, Target, context::Setting, runner};
 
-/// The suite on a provider, with the arguments of the program, which are those of `cargo test`.
+/// The suite on a provider, with the arguments of the program, which are those of `cargo test`. A
+/// panic is printed without the secrets of the run, by a hook of its own.
 #[must_use]
 pub fn provider(target: impl Target) -> ExitCode {
     run(|runtime| {

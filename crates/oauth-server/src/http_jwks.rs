@@ -63,6 +63,8 @@ impl HttpJwks {
 
     fn with(loopback: bool) -> Result<Self, BuildError> {
         let client = reqwest::Client::builder()
+            // Whatever another crate switches on.
+            .tls_backend_rustls()
             .redirect(Policy::none())
             .no_proxy()
             .timeout(DEADLINE)

@@ -185,13 +185,12 @@ impl Keys {
                 "a record in the store was sealed by a later version of this library; use that version".to_owned(),
             ));
         }
-        let nonce = *rest.first_chunk::<NONCE>().ok_or_else(damaged)?;
+        let (nonce, rest) = rest.split_first_chunk::<NONCE>().ok_or_else(damaged)?;
         let data = associated(owner, id);
-        // Where it was sealed: another place would have to be wiped, too.
-        let mut bytes = std::mem::take(&mut sealed.bytes);
-        let key = key.secret().expose_secret();
-        let length = cipher::open(key, &nonce, &data, &mut bytes, 1 + NONCE);
-        bytes.truncate(length.ok_or_else(damaged)?);
+        let text = cipher::open(key.secret().expose_secret(), nonce, &data, rest);
+        let bytes = text.ok_or_else(damaged)?;
+        // What is sealed need not be wiped.
+        drop(std::mem::replace(&mut *sealed.bytes, Vec::new()));
         Ok(Sealed {
             bytes,
             key_id: None,

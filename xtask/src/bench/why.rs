@@ -12,8 +12,8 @@ const WHY: &[(&str, &str, &str)] = &[
     (
         "cached header, 1 task",
         "floor",
-        "`perf annotate`: more than a third is the reading of the clock, as in the floor. The rest is \
-        what the floor lacks: two comparisons, the guard of the `ArcSwap`, and the `Result`, out of which \
+        "`perf annotate`: the clock and the clone are the floor's, too. What it lacks: two comparisons, \
+        the guard of the `ArcSwap`, and the `Result`, out of which \
         the header is moved in other pieces than it was written in, so that the processor waits for the \
         writing.",
     ),

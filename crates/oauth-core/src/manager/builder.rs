@@ -117,7 +117,7 @@ impl TokenManagerBuilder {
 
     /// Whether the server is asked (RFC 7662) when a token ends that came without a lifetime: one
     /// that is [registered](TokenManager::register) before it is kept, one that is granted or
-    /// refreshed after it was handed out, and kept even if the server says that it is not active.
+    /// refreshed after it was handed out, and kept even if the server says that it has ended already.
     /// Not set, such a token is used until an API refuses it.
     ///
     /// ```

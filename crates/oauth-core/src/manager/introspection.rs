@@ -24,7 +24,8 @@ pub(crate) struct Introspections {
     asking: Locks<Digest>,
 }
 
-/// Whether an introspected token was granted just now.
+/// Whether an introspected token was granted just now: that it is not active is then neither believed
+/// nor kept in mind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Age {
     New,
@@ -113,14 +114,16 @@ impl TokenManager {
     }
 
     /// Asks when a token ends that a flight has brought. A server that calls its own new token not
-    /// active (its introspection lags, or is another server's) is not believed: the next token would
-    /// not be active either, and every call would renew.
+    /// active or ended (its introspection lags, or is another server's) is not believed: the next token
+    /// would be no better, and every call would renew.
     pub(super) async fn note_end(&self, key: &Key, token: &TokenSet) {
         if !self.needs_end(token) {
             return;
         }
         let said = self.ask_about(token.access_token(), Age::New).await.ok();
-        if let Some(expires_at) = said.and_then(|said| said.expires_at()) {
+        let now = self.shared.clock.now();
+        let end = said.and_then(|said| said.expires_at());
+        if let Some(expires_at) = end.filter(|end| *end > now) {
             let access_token = token.access_token().clone();
             let update = Update::Ends {
                 access_token,
@@ -134,7 +137,7 @@ impl TokenManager {
 
     /// What the server says of a token (RFC 7662), asked at most once per
     /// [`min_introspect_interval`](super::TokenManagerBuilder::min_introspect_interval), however
-    /// many callers come; a failure is told to all for as long as one to renew is. One in memory
+    /// many callers come (and once by [`auto_introspect`](super::TokenManagerBuilder::auto_introspect)); a failure is told to all for as long as one to renew is. One in memory
     /// that is not active is not handed out again, as with [`TokenManager::invalidate`].
     ///
     /// # Errors
@@ -174,6 +177,7 @@ impl TokenManager {
         Ok(answer)
     }
 
+    /// Invalidates a token that the server calls dead, whoever's it is.
     async fn hand_out_no_more(&self, token: &AccessToken) {
         let found = self
             .shared

@@ -373,7 +373,7 @@ impl TokenManager {
         result.map(|()| Arc::new(Kept::new(subject, &issued, &self.shared.timeline)))
     }
 
-    /// Invalidates a token that the server calls dead, whoever's it is.
+    /// Removes a token set of a subject, without a word to the server.
     pub(super) async fn forget(
         &self,
         subject: &Subject,

@@ -162,6 +162,7 @@ impl Flight {
         if let Some(lease) = right.lease {
             // Until an answer of the server's has said whether the refresh token is still good, the
             // next one has to know that a process died.
+            // A process that died before its owner was cleared (`Cleared`) has lost nothing that counts.
             let unsettled = match &result {
                 Ok(attempt) => matches!(attempt, Attempt::Late),
                 Err(error) => !error.needs_reauthorization(),

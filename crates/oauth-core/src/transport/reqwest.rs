@@ -44,7 +44,7 @@ impl ReqwestTransport {
         Self::from_builder(builder)
     }
 
-    /// A client with settings of yours (proxy, roots, user agent); redirects are switched off.
+    /// A client with settings of yours (proxy, roots, TLS, user agent); redirects are switched off.
     ///
     /// # Errors
     /// A usage error when the settings cannot be met.

@@ -6,7 +6,8 @@
 //! end when the last handle is gone and the queues are empty.
 //!
 //! To wake who waits for an answer costs more than to look up a row. A thread that finds several such
-//! jobs in its queue does them all before it answers: who waits is woken once, and has several answers.
+//! jobs in its queue does them all before it answers: the runtime is woken once, and has several tasks
+//! to go on with.
 
 use std::{
     fmt,
@@ -15,7 +16,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use oauth_core::store::{StoreError, StoreErrorKind};
@@ -26,8 +27,12 @@ use super::connection::{Connection, Settings};
 /// How many jobs may wait in a queue.
 const QUEUE: usize = 1024;
 
-/// How many jobs a thread takes from its queue at once. Each takes a hundredth of a millisecond.
+/// How many jobs a thread takes from its queue at once.
 const TAKEN_AT_ONCE: usize = 16;
+
+/// How long an answer waits for others, at most. A row that is in memory takes a hundredth of it, one
+/// that the disk has to look for may take long.
+const HELD: Duration = Duration::from_millis(1);
 
 /// What a thread is to do.
 trait Job: Send {
@@ -208,10 +213,15 @@ fn spawn(name: &str, mut connection: Connection) -> Result<Queue, StoreError> {
         while received.blocking_recv_many(&mut taken, TAKEN_AT_ONCE) > 0 {
             // Once for all that are brief: they were asked for before this.
             connection.look_again();
+            let mut since = Instant::now();
             for mut job in taken.drain(..) {
                 if job.is_brief() {
                     job.run(&mut connection);
                     done.push(job);
+                    if since.elapsed() > HELD {
+                        done.drain(..).for_each(<dyn Job>::answer);
+                        since = Instant::now();
+                    }
                 } else {
                     done.drain(..).for_each(<dyn Job>::answer);
                     connection.look_again();

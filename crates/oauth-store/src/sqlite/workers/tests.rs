@@ -57,6 +57,30 @@ async fn answers_do_not_wait_for_a_job_that_may_take_long() {
 }
 
 #[tokio::test]
+async fn answers_do_not_wait_for_a_disk_that_takes_long() {
+    let folder = tempfile::tempdir().unwrap();
+    let workers = one_thread(folder.path()).await;
+    let release = busy(&workers).await;
+    let (answered, first) = std_mpsc::channel();
+    let ((), slow, last, ()) = tokio::join!(
+        biased;
+        async {
+            workers.look_up(|_| Ok(())).await.unwrap();
+            answered.send(()).unwrap();
+        },
+        workers.look_up(|_| {
+            let begun = Instant::now();
+            while begun.elapsed() <= HELD {}
+            Ok(())
+        }),
+        workers.look_up(move |_| Ok(first.recv_timeout(Duration::from_secs(10)))),
+        async move { release.send(()).unwrap() }
+    );
+    slow.unwrap();
+    assert_eq!(last.unwrap(), Ok(()), "the first has not been answered");
+}
+
+#[tokio::test]
 async fn a_write_finds_the_file_gone_that_was_there_for_the_read_before() {
     let folder = tempfile::tempdir().unwrap();
     let workers = one_thread(folder.path()).await;
