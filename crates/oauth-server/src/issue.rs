@@ -5,8 +5,6 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-
 use crate::{
     AccessTokenRecord, AuthorizationServer, Client, ContextError, ErrorCode, GrantId, GrantRecord,
     GrantType, OAuthError, Random, RefreshTokenRecord, Scope, ScopeRecord, TokenHash, TokenKind,
@@ -50,9 +48,9 @@ impl GrantIds {
     fn next(&self) -> GrantId {
         let grant = self.grants.fetch_add(1, Ordering::Relaxed).to_be_bytes();
         let mut id = [0; 18];
-        id[..10].copy_from_slice(&self.server);
-        id[10..].copy_from_slice(&grant);
-        GrantId(BASE64_URL_SAFE_NO_PAD.encode(id).into())
+        id[..8].copy_from_slice(&grant);
+        id[8..].copy_from_slice(&self.server);
+        GrantId(id)
     }
 }
 

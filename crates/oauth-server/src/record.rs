@@ -3,7 +3,6 @@
 
 use std::{
     fmt,
-    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -31,45 +30,45 @@ impl TokenHash {
     }
 }
 
-impl fmt::Display for TokenHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&BASE64_URL_SAFE_NO_PAD.encode(self.0))
-    }
-}
-
-impl fmt::Debug for TokenHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "TokenHash({self})")
-    }
-}
-
-impl From<TokenHash> for String {
-    fn from(hash: TokenHash) -> Self {
-        hash.to_string()
-    }
-}
-
-impl TryFrom<String> for TokenHash {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).unwrap_or_default();
-        let bytes = bytes.try_into().map_err(|_| "not a SHA-256 in base64url")?;
-        Ok(Self(bytes))
-    }
-}
-
 /// Names one grant: all tokens that came from the same consent carry the same one.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct GrantId(pub(crate) Arc<str>);
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct GrantId(pub(crate) [u8; 18]);
 
-impl GrantId {
-    /// The text of it.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
+/// As text, in base64url, and back.
+macro_rules! as_text {
+    ($($type:ident),*) => {$(
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&BASE64_URL_SAFE_NO_PAD.encode(self.0))
+            }
+        }
+
+        impl fmt::Debug for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($type), "({})"), self)
+            }
+        }
+
+        impl From<$type> for String {
+            fn from(id: $type) -> Self {
+                id.to_string()
+            }
+        }
+
+        impl TryFrom<String> for $type {
+            type Error = &'static str;
+
+            fn try_from(text: String) -> Result<Self, Self::Error> {
+                let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).unwrap_or_default();
+                let bytes = bytes.try_into();
+                bytes.map(Self).map_err(|_| concat!("not a ", stringify!($type), " in base64url"))
+            }
+        }
+    )*};
 }
+
+as_text!(TokenHash, GrantId);
 
 /// Who granted what to whom.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -20,21 +20,24 @@ struct Tokens {
     access: Expiring<TokenHash, AccessTokenRecord, AsItIs>,
     refresh: Expiring<TokenHash, RefreshTokenRecord, AsItIs>,
     /// The tokens of each grant, of both kinds.
-    members: Shards<GrantId, Members>,
-    revoked: Expiring<GrantId, ()>,
+    members: Shards<GrantId, Members, AsItIs>,
+    revoked: Expiring<GrantId, (), AsItIs>,
 }
 
-/// A hash of what this server drew at random is as good as any that could be made of it: nobody can
-/// choose one that is stored.
+/// A hash of what this server drew at random is as good as any that could be made of it, and a
+/// grant's number needs no more than to be spread: nobody can choose one that is stored.
 #[derive(Debug, Default)]
 struct FirstBytes(u64);
+
+/// Odd, so that two numbers never become one: 2^64 divided by the golden ratio.
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 type AsItIs = BuildHasherDefault<FirstBytes>;
 
 impl Hasher for FirstBytes {
     fn write(&mut self, bytes: &[u8]) {
         if let Some(first) = bytes.first_chunk() {
-            self.0 ^= u64::from_ne_bytes(*first);
+            self.0 ^= u64::from_be_bytes(*first).wrapping_mul(SPREAD);
         }
     }
 
@@ -47,13 +50,15 @@ impl Hasher for FirstBytes {
 #[derive(Debug)]
 enum Members {
     One(TokenHash),
-    Many(HashSet<TokenHash>),
+    Many(Hashes),
 }
+
+type Hashes = HashSet<TokenHash, AsItIs>;
 
 impl Members {
     fn insert(&mut self, hash: TokenHash) {
         match self {
-            Self::One(one) => *self = Self::Many(HashSet::from([*one, hash])),
+            Self::One(one) => *self = Self::Many([*one, hash].into_iter().collect()),
             Self::Many(many) => drop(many.insert(hash)),
         }
     }
@@ -66,9 +71,9 @@ impl Members {
         }
     }
 
-    fn into_set(self) -> HashSet<TokenHash> {
+    fn into_set(self) -> Hashes {
         match self {
-            Self::One(one) => HashSet::from([one]),
+            Self::One(one) => [one].into_iter().collect(),
             Self::Many(many) => many,
         }
     }
@@ -100,7 +105,7 @@ impl Tokens {
         }
         let hashes = [Some(access.hash), refresh.as_ref().map(|it| it.hash)];
         for hash in hashes.into_iter().flatten() {
-            match self.members.entry(access.grant.id.clone()) {
+            match self.members.entry(access.grant.id) {
                 Entry::Vacant(vacant) => drop(vacant.insert(Members::One(hash))),
                 Entry::Occupied(mut members) => members.get_mut().insert(hash),
             }
@@ -179,7 +184,7 @@ impl AccessTokens for MemoryAccessTokens {
 
     async fn revoke_grant(&self, grant: &GrantId, until: SystemTime) -> Result<(), ContextError> {
         let mut tokens = lock(&self.0);
-        tokens.revoked.insert(grant.clone(), until, ());
+        tokens.revoked.insert(*grant, until, ());
         let members = tokens.members.remove(grant).map(Members::into_set);
         for hash in members.unwrap_or_default() {
             tokens.access.remove(&hash);
@@ -212,11 +217,9 @@ impl AccessTokens for MemoryAccessTokens {
         let theirs = access
             .chain(refresh)
             .filter(|(_, grant)| grant.is_of(client_id, subject));
-        let theirs: Vec<_> = theirs
-            .map(|(hash, grant)| (*hash, grant.id.clone()))
-            .collect();
+        let theirs: Vec<_> = theirs.map(|(hash, grant)| (*hash, grant.id)).collect();
         for (_, grant) in &theirs {
-            tokens.revoked.insert(grant.clone(), until, ());
+            tokens.revoked.insert(*grant, until, ());
         }
         let removed =
             |(hash, _): &&(TokenHash, _)| tokens.remove_access(hash) || tokens.remove_refresh(hash);
@@ -239,18 +242,18 @@ impl AccessTokens for MemoryAccessTokens {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{hash::BuildHasher, time::Duration};
 
     use super::*;
     use crate::{GrantRecord, Scope};
 
-    const GRANT: &str = "grant";
+    const GRANT: GrantId = GrantId([7; 18]);
     const NOW: SystemTime = SystemTime::UNIX_EPOCH;
     const END: Duration = Duration::from_secs(60);
 
     fn grant() -> GrantRecord {
         GrantRecord {
-            id: GrantId(GRANT.into()),
+            id: GRANT,
             client_id: "client".into(),
             subject: None,
             scope: Scope::default(),
@@ -282,13 +285,27 @@ mod tests {
         }
     }
 
+    #[test]
+    fn grants_that_are_counted_are_spread_evenly() {
+        let mut members = Shards::<GrantId, u64, AsItIs>::default();
+        let hasher = AsItIs::default();
+        let mut slots = HashSet::new();
+        for number in 0..6400_u64 {
+            let mut id = [7; 18];
+            id[..8].copy_from_slice(&number.to_be_bytes());
+            slots.insert(hasher.hash_one(GrantId(id)) % 8192);
+            members.insert(GrantId(id), number);
+        }
+        assert!(slots.len() > 6000, "{}", slots.len());
+        assert!(members.sizes().all(|size| (50..200).contains(&size)));
+    }
+
     #[tokio::test]
     async fn what_comes_after_a_revocation_is_born_dead() {
         let tokens = MemoryAccessTokens::new();
         let insert = async |token| tokens.insert(access(token), None).await.unwrap();
         insert("before").await;
-        let grant = GrantId(GRANT.into());
-        tokens.revoke_grant(&grant, NOW + END).await.unwrap();
+        tokens.revoke_grant(&GRANT, NOW + END).await.unwrap();
         insert("after").await;
         for token in ["before", "after"] {
             let record = tokens.get(&TokenHash::of(token)).await.unwrap();
@@ -301,7 +318,6 @@ mod tests {
     #[tokio::test]
     async fn a_grant_stays_revoked_as_long_as_it_is_remembered() {
         let tokens = MemoryAccessTokens::new();
-        let id = GrantId(GRANT.into());
         let stored = async |token| {
             let both = tokens.insert(access(token), Some(refresh(token)));
             both.await.unwrap();
@@ -309,7 +325,7 @@ mod tests {
             let refresh = tokens.get_refresh(&hash).await.unwrap().is_some();
             (tokens.get(&hash).await.unwrap().is_some(), refresh)
         };
-        tokens.revoke_grant(&id, NOW + END).await.unwrap();
+        tokens.revoke_grant(&GRANT, NOW + END).await.unwrap();
         assert_eq!(stored("at once").await, (false, false));
         let almost = NOW + END - Duration::from_nanos(1);
         tokens.purge(almost, 30).await.unwrap();

@@ -77,7 +77,7 @@ impl AuthorizationCodes for MemoryAuthorizationCodes {
         Ok(meant
             .map(|record| {
                 record.expires_at = SystemTime::UNIX_EPOCH;
-                record.grant.id.clone()
+                record.grant.id
             })
             .collect())
     }

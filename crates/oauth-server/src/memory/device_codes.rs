@@ -115,7 +115,7 @@ impl DeviceCodes for MemoryDeviceCodes {
             .filter(|record| record.grant.is_of(client_id, subject))
             .map(|record| {
                 record.revoke();
-                record.grant.id.clone()
+                record.grant.id
             })
             .collect())
     }
@@ -139,7 +139,7 @@ mod tests {
             hash: TokenHash::of(&format!("{client} {index}")),
             user_code_hash: TokenHash::of(&format!("user {client} {index}")),
             grant: GrantRecord {
-                id: GrantId(index.to_string().into()),
+                id: GrantId([7; 18]),
                 client_id: client.into(),
                 subject: None,
                 scope: Scope::default(),

@@ -28,9 +28,11 @@ impl<K, V, S: Clone + Default> Default for Expiring<K, V, S> {
 
 impl<K: Clone + Eq + Hash + Ord, V, S: BuildHasher> Expiring<K, V, S> {
     pub(crate) fn insert(&mut self, key: K, end: SystemTime, value: V) {
-        self.remove(&key);
-        self.ends.insert((end, key.clone()));
-        self.entries.insert(key, Box::new((end, value)));
+        let replaced = self.entries.insert(key.clone(), Box::new((end, value)));
+        if let Some(replaced) = replaced {
+            self.ends.remove(&(replaced.0, key.clone()));
+        }
+        self.ends.insert((end, key));
     }
 
     pub(crate) fn get<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> Option<&V>

@@ -54,9 +54,9 @@ impl<K: Eq + Hash, V, S: BuildHasher> Shards<K, V, S> {
         self.shards[shard].entry(key)
     }
 
-    pub(crate) fn insert(&mut self, key: K, value: V) {
+    pub(crate) fn insert(&mut self, key: K, value: V) -> Option<V> {
         let shard = self.shard(&key);
-        self.shards[shard].insert(key, value);
+        self.shards[shard].insert(key, value)
     }
 
     pub(crate) fn remove<Q: Eq + Hash + ?Sized>(&mut self, key: &Q) -> Option<V>
@@ -77,6 +77,14 @@ impl<K: Eq + Hash, V, S: BuildHasher> Shards<K, V, S> {
 }
 
 #[cfg(test)]
+impl<K, V, S> Shards<K, V, S> {
+    /// How many entries each map has.
+    pub(crate) fn sizes(&self) -> impl Iterator<Item = usize> {
+        self.shards.iter().map(HashMap::len)
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -86,9 +94,8 @@ mod tests {
         for key in 0..6400_u32 {
             map.insert(key, key);
         }
-        let sizes = map.shards.iter().map(HashMap::len);
-        assert!(sizes.clone().all(|size| (50..200).contains(&size)));
-        assert_eq!(sizes.sum::<usize>(), map.iter().count());
+        assert!(map.sizes().all(|size| (50..200).contains(&size)));
+        assert_eq!(map.sizes().sum::<usize>(), map.iter().count());
         *map.get_mut(&7).expect("it is there") += 1;
         assert_eq!(map.get(&7), Some(&8));
         assert_eq!((map.remove(&7), map.remove(&7)), (Some(8), None));

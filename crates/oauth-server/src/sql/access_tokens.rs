@@ -79,7 +79,7 @@ impl AccessTokens for SqlStore {
         let remember = "INSERT INTO oauth_revoked_grants (grant_id, ends_at) VALUES ($1, $2) \
                         ON CONFLICT (grant_id) DO UPDATE SET ends_at = excluded.ends_at \
                         WHERE oauth_revoked_grants.ends_at < excluded.ends_at";
-        let id = || Value::from(grant.as_str());
+        let id = || Value::from(grant.to_string());
         steps.push(Step::new(remember, vec![id(), time(until)]));
         for sql in [
             "DELETE FROM oauth_access_tokens WHERE grant_id = $1",
@@ -180,7 +180,7 @@ fn insert_refresh(refresh: &RefreshTokenRecord) -> Result<Step, ContextError> {
 fn columns(hash: &TokenHash, grant: &GrantRecord) -> Vec<Value> {
     vec![
         hash.to_string().into(),
-        grant.id.as_str().into(),
+        grant.id.to_string().into(),
         grant.client_id.as_str().into(),
         grant.subject.as_deref().into(),
     ]

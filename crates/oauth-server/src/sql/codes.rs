@@ -24,7 +24,7 @@ impl AuthorizationCodes for SqlStore {
                    VALUES ($1, $2, $3, $4, $5, $6, 0, 0)";
         let params = vec![
             code.hash.to_string().into(),
-            code.grant.id.as_str().into(),
+            code.grant.id.to_string().into(),
             code.client_id().into(),
             code.subject().into(),
             time(code.expires_at + REMEMBERED),
@@ -79,12 +79,11 @@ impl AuthorizationCodes for SqlStore {
         self.run(end, meant()).await?;
         let rows = self.rows(named, meant()).await?;
         let ids = rows.into_iter().filter_map(|row| row.into_iter().next());
-        Ok(ids
-            .filter_map(|id| match id {
-                Value::Text(id) => Some(GrantId(id.into())),
-                _ => None,
-            })
-            .collect())
+        ids.map(|id| match id {
+            Value::Text(id) => GrantId::try_from(id).map_err(ContextError::new),
+            _ => Err(ContextError::new("the id of a grant is no text")),
+        })
+        .collect()
     }
 
     async fn purge(&self, now: SystemTime, limit: usize) -> Result<usize, ContextError> {

@@ -82,7 +82,7 @@ impl Driver for Postgres {
         let Some(grant) = grant else {
             return vec![Step::new(exclusive, vec![ALL.into()])];
         };
-        let [a, b, c, d, e, f, g, h, ..] = *TokenHash::of(grant.as_str()).as_bytes();
+        let [a, b, c, d, e, f, g, h, ..] = *TokenHash::of(&grant.to_string()).as_bytes();
         let one = i64::from_be_bytes([a, b, c, d, e, f, g, h]);
         vec![
             Step::new(shared, vec![ALL.into()]),

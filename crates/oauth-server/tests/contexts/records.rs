@@ -2,8 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use oauth_server::{
-    AccessTokenRecord, AuthorizationCodeRecord, DeviceCodeRecord, PushedRequestRecord,
+    AccessTokenRecord, AuthorizationCodeRecord, DeviceCodeRecord, GrantId, PushedRequestRecord,
     RefreshTokenRecord, TokenHash,
 };
 use serde_json::{Value, json};
@@ -13,9 +14,15 @@ pub(crate) fn end() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000)
 }
 
+/// One for each name, which is at most 18 bytes long.
+pub(crate) fn grant_id(name: &str) -> GrantId {
+    let id = BASE64_URL_SAFE_NO_PAD.encode(format!("{name:18}"));
+    id.try_into().unwrap()
+}
+
 fn grant(id: &str, client: &str, subject: &str) -> Value {
     json!({
-        "id": id, "client_id": client, "subject": subject, "scope": "read",
+        "id": grant_id(id), "client_id": client, "subject": subject, "scope": "read",
         "audience": ["https://api.example"], "auth_time": end() - Duration::from_secs(20),
     })
 }
