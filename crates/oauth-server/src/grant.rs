@@ -79,7 +79,7 @@ pub(crate) struct TokenRequest<'a> {
 }
 
 impl TokenRequest<'_> {
-    pub(crate) async fn grant(self) -> Result<TokenResponse, OAuthError> {
+    pub(crate) async fn grant(&self) -> Result<TokenResponse, OAuthError> {
         let asked = self.required("grant_type", "grant_type is missing")?;
         let unsupported = || {
             let description = "the grant type is not supported";
@@ -93,10 +93,10 @@ impl TokenRequest<'_> {
             return Err(unsupported());
         }
         self.server.check_grant(self.client, grant)?;
-        // Boxed, so that the smallest of them does not take the room of the largest.
+        // Boxed, so that none of them takes the room of the largest.
         match grant {
             GrantType::AuthorizationCode => Box::pin(authorization_code::grant(self)).await,
-            GrantType::ClientCredentials => client_credentials::grant(self).await,
+            GrantType::ClientCredentials => Box::pin(client_credentials::grant(self)).await,
             GrantType::DeviceCode => Box::pin(device_code::grant(self)).await,
             GrantType::Implicit => Err(unsupported()),
             GrantType::Password => Box::pin(password::grant(self)).await,

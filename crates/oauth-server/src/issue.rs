@@ -76,7 +76,7 @@ impl AuthorizationServer {
                 self.check_subject(subject).await?;
             }
             let grant = self.new_grant(&client, subject, scope.clone(), Vec::new())?;
-            self.issue_tokens(&client, grant_type, grant, TokenWishes::default())
+            self.issue_tokens(&client, grant_type, grant, &TokenWishes::default())
                 .await
         })
         .await
@@ -89,10 +89,31 @@ impl AuthorizationServer {
         client: &Client,
         grant_type: GrantType,
         grant: GrantRecord,
-        wishes: TokenWishes<'_>,
+        wishes: &TokenWishes<'_>,
     ) -> Result<TokenResponse, OAuthError> {
+        // The records are made and moved elsewhere, so that this future does not hold them.
+        let (answer, stored) = self.new_tokens(client, grant_type, grant, wishes)?;
+        stored.await?;
+        self.purge_some().await;
+        Ok(answer)
+    }
+
+    /// The answer, and what stores its tokens.
+    fn new_tokens(
+        &self,
+        client: &Client,
+        grant_type: GrantType,
+        grant: GrantRecord,
+        wishes: &TokenWishes<'_>,
+    ) -> Result<
+        (
+            TokenResponse,
+            impl Future<Output = Result<(), ContextError>>,
+        ),
+        ContextError,
+    > {
         let refreshed = client.gets_refresh_token(grant_type).then(|| grant.clone());
-        let (access_token, access) = self.new_access_token(client, grant_type, grant, &wishes)?;
+        let (access_token, access) = self.new_access_token(client, grant_type, grant, wishes)?;
         let refresh = match refreshed {
             Some(grant) => {
                 let lifetime = client.refresh_token_lifetime();
@@ -105,9 +126,7 @@ impl AuthorizationServer {
         let (refresh_token, refresh) = refresh.unzip();
         let id_token = self.new_id_token(&access_token, &access, wishes.nonce)?;
         let answer = TokenResponse::new(access_token, &access, refresh_token, id_token);
-        self.access_tokens().insert(access, refresh).await?;
-        self.purge_some().await;
-        Ok(answer)
+        Ok((answer, self.access_tokens().insert(access, refresh)))
     }
 
     pub(crate) fn new_grant(

@@ -16,6 +16,7 @@ use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
     header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_FRAME_OPTIONS},
+    request::Parts,
 };
 use http_body::Body;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
@@ -126,7 +127,7 @@ impl AuthorizationServer {
                 };
                 match document {
                     Ok(document) => json_response(StatusCode::OK, &document),
-                    Err(error) => protect(error_response(&error), error.headers()),
+                    Err(error) => refused(&error),
                 }
             })
         })
@@ -172,18 +173,19 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let Self { server, run } = self.clone();
+        let (parts, body) = request.into_parts();
         Box::pin(async move {
-            let answer = pin!(async {
-                match read(&server, request).await {
-                    Ok(request) => run(server, request).await,
-                    Err(error) => protect(error_response(&error), error.headers()),
-                }
-            });
+            let read = {
+                let reading = pin!(read(&server, body));
+                guard::caught(reading).await
+            };
             // The application's own rendering may panic, too.
-            let answer = guard::caught(answer).await.unwrap_or_else(|| {
-                let error = OAuthError::internal();
-                protect(error_response(&error), error.headers())
-            });
+            let answer = match read {
+                Some(Ok(body)) => guard::caught(run(server, with_source(parts, body))).await,
+                Some(Err(error)) => Some(refused(&error)),
+                None => None,
+            };
+            let answer = answer.unwrap_or_else(|| refused(&OAuthError::internal()));
             Ok(answer.map(Full::new))
         })
     }
@@ -219,10 +221,7 @@ async fn decided(
 }
 
 /// Reads the body: as much as the limit allows, for as long as the limit allows.
-async fn read<B>(
-    server: &AuthorizationServer,
-    request: Request<B>,
-) -> Result<Request<Bytes>, OAuthError>
+async fn read<B>(server: &AuthorizationServer, body: B) -> Result<Bytes, OAuthError>
 where
     B: Body + Send,
     B::Data: Send,
@@ -232,7 +231,6 @@ where
         let status = StatusCode::PAYLOAD_TOO_LARGE;
         OAuthError::unread_body(status, "the body is too large")
     };
-    let (mut parts, body) = request.into_parts();
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if announced > server.max_body() {
         return Err(too_large());
@@ -240,27 +238,31 @@ where
     let mut body = pin!(Limited::new(body, server.max_body()).collect());
     let read = match at_once(body.as_mut()).await {
         Some(read) => Ok(read),
-        None => tokio::time::timeout(server.body_timeout(), body).await,
+        None => Box::pin(tokio::time::timeout(server.body_timeout(), body)).await,
     };
-    let body = match read {
-        Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(too_large()),
+    match read {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(_)) => {
             let status = StatusCode::BAD_REQUEST;
-            return Err(OAuthError::unread_body(status, "the body is incomplete"));
+            Err(OAuthError::unread_body(status, "the body is incomplete"))
         }
         Err(_) => {
             let status = StatusCode::REQUEST_TIMEOUT;
-            return Err(OAuthError::unread_body(status, "the body took too long"));
+            Err(OAuthError::unread_body(status, "the body took too long"))
         }
-    };
+    }
+}
+
+/// The request, with its `Source` where the HTTP server knows the peer.
+fn with_source(mut parts: Parts, body: Bytes) -> Request<Bytes> {
     if parts.extensions.get::<Source>().is_none()
         && let Some(ConnectInfo(peer)) = parts.extensions.get::<ConnectInfo<SocketAddr>>()
     {
         let source = Source(peer.ip().to_canonical());
         parts.extensions.insert(source);
     }
-    Ok(Request::from_parts(parts, body))
+    Request::from_parts(parts, body)
 }
 
 /// What comes of the future without waiting: the body of a small request comes with its head, and is
@@ -277,6 +279,10 @@ async fn at_once<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
         }
     })
     .await
+}
+
+fn refused(error: &OAuthError) -> Response<Bytes> {
+    protect(error_response(error), error.headers())
 }
 
 /// Adds headers that an application cannot leave out.

@@ -285,7 +285,7 @@ impl AuthorizationServer {
             audience: request.audience.clone(),
             ..TokenWishes::default()
         };
-        let tokens = self.issue_tokens(client, GrantType::Implicit, grant, wishes);
+        let tokens = self.issue_tokens(client, GrantType::Implicit, grant, &wishes);
         let tokens = tokens.await?;
         let location = request.redirect.location(&[
             ("access_token", tokens.access_token()),

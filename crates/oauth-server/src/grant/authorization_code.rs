@@ -6,7 +6,7 @@ use crate::{
     TokenResponse, issue::TokenWishes, pkce,
 };
 
-pub(super) async fn grant(request: TokenRequest<'_>) -> Result<TokenResponse, OAuthError> {
+pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, OAuthError> {
     let server = request.server;
     let hash = TokenHash::of(request.required("code", "code is missing")?);
     let verifier = request.parameters.get("code_verifier");
@@ -57,7 +57,7 @@ pub(super) async fn grant(request: TokenRequest<'_>) -> Result<TokenResponse, OA
         return Err(replayed(server, &hash, &record).await?);
     }
     let grant_type = GrantType::AuthorizationCode;
-    let tokens = server.issue_tokens(request.client, grant_type, grant, wishes);
+    let tokens = server.issue_tokens(request.client, grant_type, grant, &wishes);
     let tokens = tokens.await;
     // Nothing was stored, so the retry that is advised must find the code as it was.
     if tokens.is_err()

@@ -3,7 +3,7 @@
 use super::{GrantType, TokenRequest};
 use crate::{OAuthError, TokenResponse};
 
-pub(super) async fn grant(request: TokenRequest<'_>) -> Result<TokenResponse, OAuthError> {
+pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, OAuthError> {
     let server = request.server;
     let scope = server
         .requested_scope(request.client, request.parameters)
@@ -12,6 +12,6 @@ pub(super) async fn grant(request: TokenRequest<'_>) -> Result<TokenResponse, OA
     let grant = server.new_grant(request.client, None, scope, wishes.audience.clone())?;
     let grant_type = GrantType::ClientCredentials;
     server
-        .issue_tokens(request.client, grant_type, grant, wishes)
+        .issue_tokens(request.client, grant_type, grant, &wishes)
         .await
 }

@@ -8,7 +8,7 @@ use crate::{
     TokenHash, TokenResponse,
 };
 
-pub(super) async fn grant(request: TokenRequest<'_>) -> Result<TokenResponse, OAuthError> {
+pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, OAuthError> {
     let TokenRequest { server, client, .. } = request;
     let code = request.required("device_code", "device_code is missing")?;
     let hash = TokenHash::of(code);
@@ -40,7 +40,7 @@ pub(super) async fn grant(request: TokenRequest<'_>) -> Result<TokenResponse, OA
                 return Err(replayed(server, &hash, &record).await?);
             }
             let grant_type = GrantType::DeviceCode;
-            let tokens = server.issue_tokens(client, grant_type, record.grant, wishes);
+            let tokens = server.issue_tokens(client, grant_type, record.grant, &wishes);
             let tokens = tokens.await;
             // Nothing was stored, so the retry that is advised must find the code as it was.
             if tokens.is_err()

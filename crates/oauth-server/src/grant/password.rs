@@ -5,7 +5,7 @@ use secrecy::SecretString;
 use super::{GrantType, TokenRequest};
 use crate::{OAuthError, TokenResponse};
 
-pub(super) async fn grant(request: TokenRequest<'_>) -> Result<TokenResponse, OAuthError> {
+pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, OAuthError> {
     let server = request.server;
     let username = request.required("username", "username is missing")?;
     let password = request.required("password", "password is missing")?;
@@ -23,6 +23,6 @@ pub(super) async fn grant(request: TokenRequest<'_>) -> Result<TokenResponse, OA
     grant.auth_time = Some(server.now());
     let grant_type = GrantType::Password;
     server
-        .issue_tokens(request.client, grant_type, grant, wishes)
+        .issue_tokens(request.client, grant_type, grant, &wishes)
         .await
 }

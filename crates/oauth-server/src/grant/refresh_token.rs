@@ -8,7 +8,7 @@ use crate::{
     Rotation, Scope, SealedToken, TokenHash, TokenResponse, issue::later, parameters::Parameters,
 };
 
-pub(super) async fn grant(request: TokenRequest<'_>) -> Result<TokenResponse, OAuthError> {
+pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, OAuthError> {
     let TokenRequest { server, client, .. } = request;
     let token = request.required("refresh_token", "refresh_token is missing")?;
     let hash = TokenHash::of(token);
@@ -19,12 +19,12 @@ pub(super) async fn grant(request: TokenRequest<'_>) -> Result<TokenResponse, OA
         .ok_or_else(refused)?;
     // Before anything else of the request is judged: a thief may err elsewhere, too.
     if record.consumed {
-        return again(&request, token, &record).await;
+        return again(request, token, &record).await;
     }
     if record.expires_at <= server.now() {
         return Err(refused());
     }
-    let (access_token, access, id_token) = new_tokens(&request, &record).await?;
+    let (access_token, access, id_token) = new_tokens(request, &record).await?;
     let mut used = record.clone();
     let (refresh_token, successor) = match client.refresh_rotation() {
         RefreshRotation::Keep => {
@@ -53,7 +53,7 @@ pub(super) async fn grant(request: TokenRequest<'_>) -> Result<TokenResponse, OA
                 true => record,
                 false => tokens.get_refresh(&hash).await?.ok_or_else(refused)?,
             };
-            again(&request, token, &record).await
+            again(request, token, &record).await
         }
         Rotation::Gone => Err(refused()),
     }
