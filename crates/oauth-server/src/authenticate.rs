@@ -79,11 +79,8 @@ impl AuthorizationServer {
         let now = self.now();
         // An unknown client takes the same path with nothing to compare the secret with.
         let client = client.filter(|client| client.allows_method(method));
-        let hashes = client.as_ref().map(|client| client.secrets(now));
-        let fits = self
-            .verifier()
-            .verify(&secret, hashes.unwrap_or_default())
-            .await?;
+        let hashes = client.iter().flat_map(|client| client.secrets(now));
+        let fits = self.verifier().verify(&secret, hashes).await?;
         self.check_throttle(&attempt)?;
         match client.filter(|_| fits) {
             Some(client) => {

@@ -83,7 +83,7 @@ enum AllowedScopes {
 
 #[derive(Serialize, Deserialize)]
 struct Settings {
-    id: String,
+    id: Arc<str>,
     name: Option<String>,
     secrets: Vec<(SecretHash, Option<SystemTime>)>,
     method: Option<ClientAuthenticationMethod>,
@@ -127,6 +127,11 @@ impl Client {
     /// Its id.
     pub fn id(&self) -> &str {
         &self.0.id
+    }
+
+    /// The same, for a record that is to keep it.
+    pub(crate) fn shared_id(&self) -> Arc<str> {
+        Arc::clone(&self.0.id)
     }
 
     /// What people know it as; its id if it has no name.
@@ -189,10 +194,10 @@ impl Client {
     }
 
     /// The hashes of its secrets that are valid at `now`.
-    pub(crate) fn secrets(&self, now: SystemTime) -> Vec<SecretHash> {
-        let live = |(_, until): &&(_, Option<SystemTime>)| until.is_none_or(|until| now < until);
-        let secrets = self.0.secrets.iter().filter(live);
-        secrets.map(|(hash, _)| hash.clone()).collect()
+    pub(crate) fn secrets(&self, now: SystemTime) -> impl Iterator<Item = &SecretHash> + Clone {
+        let secrets = self.0.secrets.iter();
+        let live = secrets.filter(move |(_, until)| until.is_none_or(|until| now < until));
+        live.map(|(hash, _)| hash)
     }
 
     pub(crate) fn allows_method(&self, method: ClientAuthenticationMethod) -> bool {

@@ -138,7 +138,7 @@ impl AuthorizationServer {
     ) -> Result<GrantRecord, ContextError> {
         Ok(GrantRecord {
             id: self.grant_ids().next(),
-            client_id: client.id().to_owned(),
+            client_id: client.shared_id(),
             subject: subject.map(str::to_owned),
             scope,
             audience,

@@ -3,6 +3,7 @@
 
 use std::{
     fmt,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -77,7 +78,7 @@ pub struct GrantRecord {
     /// Which grant this is.
     pub id: GrantId,
     /// The client that got it.
-    pub client_id: String,
+    pub client_id: Arc<str>,
     /// The person who gave it; none when the client acts for itself. Client ids and subjects are
     /// separate name spaces.
     pub subject: Option<String>,
@@ -94,7 +95,7 @@ pub struct GrantRecord {
 impl GrantRecord {
     /// Whether it is this client's (or any's) and this person's (or anybody's).
     pub(crate) fn is_of(&self, client_id: Option<&str>, subject: Option<&str>) -> bool {
-        client_id.is_none_or(|client_id| client_id == self.client_id)
+        client_id.is_none_or(|client_id| *client_id == *self.client_id)
             && subject.is_none_or(|subject| Some(subject) == self.subject.as_deref())
     }
 }

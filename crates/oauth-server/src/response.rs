@@ -1,6 +1,6 @@
 //! What the endpoints answer when they grant something.
 
-use std::{fmt, time::SystemTime};
+use std::{fmt, sync::Arc, time::SystemTime};
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Serialize, Serializer};
@@ -31,7 +31,7 @@ pub struct TokenResponse {
     #[serde(skip_serializing_if = "Scope::is_empty")]
     scope: Scope,
     #[serde(skip)]
-    client_id: String,
+    client_id: Arc<str>,
     #[serde(skip)]
     subject: Option<String>,
 }
@@ -51,7 +51,7 @@ impl TokenResponse {
             refresh_token: refresh_token.map(SecretString::from),
             id_token: id_token.map(SecretString::from),
             scope: record.scope().clone(),
-            client_id: record.client_id().to_owned(),
+            client_id: Arc::clone(&record.grant.client_id),
             subject: record.subject().map(str::to_owned),
         }
     }
@@ -114,7 +114,7 @@ pub struct IntrospectResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<Scope>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    client_id: Option<String>,
+    client_id: Option<Arc<str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     token_type: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -184,7 +184,7 @@ impl IntrospectResponse {
         Self {
             active: true,
             scope: Some(grant.scope).filter(|scope| !scope.is_empty()),
-            sub: grant.subject.or_else(|| Some(grant.client_id.clone())),
+            sub: grant.subject.or_else(|| Some(grant.client_id.to_string())),
             client_id: Some(grant.client_id),
             exp: Some(seconds(expires)),
             iat: Some(seconds(issued)),

@@ -53,7 +53,7 @@ impl ClientBuilder {
             scopes: Some(Vec::new()),
             default_scopes: Vec::new(),
             settings: Settings {
-                id,
+                id: id.into(),
                 name: None,
                 secrets: Vec::new(),
                 method: None,

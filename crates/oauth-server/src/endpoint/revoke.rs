@@ -27,7 +27,7 @@ impl AuthorizationServer {
             let grant = access.map(|record| record.grant);
             match grant.or(refresh.map(|record| record.grant)) {
                 None => Ok(()),
-                Some(grant) if grant.client_id != client.id() => match client.is_public() {
+                Some(grant) if *grant.client_id != *client.id() => match client.is_public() {
                     true => Ok(()),
                     false => Err(OAuthError::new(
                         ErrorCode::UnauthorizedClient,

@@ -75,45 +75,48 @@ impl Verifier {
         if password.expose_secret().len() > MAX_SECRET {
             return Ok(false);
         }
-        let hashes = hash.cloned().into_iter().collect();
-        self.compare(password, hashes, 1).await
+        self.compare(password, hash.into_iter(), 1).await
     }
 
     /// Whether `secret` fits one of a client's `hashes`. A secret that is not a generated one
     /// always costs the same number of argon2id hashes, so that the time tells neither whether
     /// there was anything to compare it with nor how much.
-    pub(crate) async fn verify(
+    pub(crate) fn verify<'a>(
         &self,
         secret: &SecretString,
-        hashes: Vec<SecretHash>,
-    ) -> Result<bool, ContextError> {
-        self.compare(secret, hashes, CHOSEN_SECRETS).await
+        hashes: impl Iterator<Item = &'a SecretHash> + Clone,
+    ) -> impl Future<Output = Result<bool, ContextError>> + Send {
+        self.compare(secret, hashes, CHOSEN_SECRETS)
     }
 
-    async fn compare(
+    /// What is fast is compared at once, so that nobody who waits holds the hashes.
+    fn compare<'a>(
         &self,
         secret: &SecretString,
-        hashes: Vec<SecretHash>,
+        hashes: impl Iterator<Item = &'a SecretHash> + Clone,
         cost: usize,
-    ) -> Result<bool, ContextError> {
-        if hashes.iter().any(|hash| {
-            matches!(hash, SecretHash::HmacSha256(_)) && hash.verify(secret.expose_secret())
-        }) {
-            return Ok(true);
+    ) -> impl Future<Output = Result<bool, ContextError>> + Send {
+        let is_slow = |hash: &&SecretHash| matches!(hash, SecretHash::Argon2id(_));
+        let mut fast = hashes.clone().filter(|hash| !is_slow(hash));
+        let fits = fast.any(|hash| hash.verify(secret.expose_secret()));
+        let slow = (!fits).then(|| {
+            let slow = hashes.filter(is_slow).cloned().collect();
+            Box::pin(self.compare_slowly(secret.clone(), slow, cost))
+        });
+        async move {
+            match slow {
+                None => Ok(true),
+                Some(slow) => slow.await,
+            }
         }
-        Box::pin(self.compare_slowly(secret.clone(), hashes, cost)).await
     }
 
     async fn compare_slowly(
         &self,
         secret: SecretString,
-        hashes: Vec<SecretHash>,
+        mut slow: Vec<SecretHash>,
         cost: usize,
     ) -> Result<bool, ContextError> {
-        let mut slow: Vec<_> = hashes
-            .into_iter()
-            .filter(|hash| matches!(hash, SecretHash::Argon2id(_)))
-            .collect();
         let real = slow.len();
         slow.resize(cost.max(real), self.dummy.clone());
         let place = self.places.try_acquire();
@@ -163,7 +166,7 @@ mod tests {
     async fn only_the_right_secret_fits() {
         let verifier = Verifier::new(SecretCost::LOW).unwrap();
         let generated = GeneratedSecret::generate().unwrap();
-        let hashes = vec![
+        let hashes = [
             SecretHash::chosen("chosen secret", SecretCost::LOW).unwrap(),
             SecretHash::generated(&generated).unwrap(),
         ];
@@ -173,10 +176,12 @@ mod tests {
             ("chosen secreT", false),
             ("nobody knows this", false),
         ] {
-            let fitting = verifier.verify(&secret.into(), hashes.clone()).await;
+            let fitting = verifier.verify(&secret.into(), hashes.iter()).await;
             assert_eq!(fitting.unwrap(), fits, "{secret}");
         }
-        let dummy = verifier.verify(&"nobody knows this".into(), vec![]).await;
+        let dummy = verifier
+            .verify(&"nobody knows this".into(), [].iter())
+            .await;
         assert!(!dummy.unwrap(), "the dummy hash opens no door");
     }
 
@@ -192,7 +197,7 @@ mod tests {
             ("a generated secret", vec![generated]),
         ] {
             for secret in ["wrong", "chosen secret"] {
-                let fits = verifier.verify(&secret.into(), hashes.clone()).await;
+                let fits = verifier.verify(&secret.into(), hashes.iter()).await;
                 let fitting = secret == "chosen secret" && name.contains("chosen");
                 assert_eq!(fits.unwrap(), fitting, "{name}");
                 assert_eq!(verifier.hashed(), 2, "{name}");
@@ -248,7 +253,7 @@ mod tests {
         let mut flood = tokio::task::JoinSet::new();
         for _ in 0..64 {
             let verifier = verifier.clone();
-            flood.spawn(async move { verifier.verify(&"wrong".into(), vec![]).await.unwrap() });
+            flood.spawn(async move { verifier.verify(&"wrong".into(), [].iter()).await.unwrap() });
         }
         assert_eq!(flood.join_all().await, [false; 64]);
         // Whoever hashes holds the only permit.

@@ -181,7 +181,7 @@ fn columns(hash: &TokenHash, grant: &GrantRecord) -> Vec<Value> {
     vec![
         hash.to_string().into(),
         grant.id.to_string().into(),
-        grant.client_id.as_str().into(),
+        (&*grant.client_id).into(),
         grant.subject.as_deref().into(),
     ]
 }

@@ -162,7 +162,7 @@ async fn a_client_has_only_so_many_pending() {
     let one_more = || records::device("one more", "ONEMORE");
     assert!(contexts.devices.insert(one_more(), before).await.is_err());
     let mut others = records::device("of another", "OTHER");
-    others.grant.client_id = "other".to_owned();
+    others.grant.client_id = "other".into();
     assert!(contexts.devices.insert(others, before).await.unwrap());
     let id = TokenHash::of("a jti");
     let end = records::end();
