@@ -190,7 +190,7 @@ impl Keys {
         let text = cipher::open(key.secret().expose_secret(), nonce, &data, rest);
         let bytes = text.ok_or_else(damaged)?;
         // What is sealed need not be wiped.
-        drop(std::mem::replace(&mut *sealed.bytes, Vec::new()));
+        drop(std::mem::take(&mut *sealed.bytes));
         Ok(Sealed {
             bytes,
             key_id: None,
