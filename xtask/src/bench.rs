@@ -34,7 +34,7 @@ pub(crate) struct Arguments {
     check: bool,
 }
 
-const NAMES: [&str; 16] = [
+const NAMES: [&str; 17] = [
     "cached",
     "crowd",
     "allocations",
@@ -48,6 +48,7 @@ const NAMES: [&str; 16] = [
     "introspection",
     "purge",
     "server-memory",
+    "secrets",
     "stores",
     "start",
     "build",

@@ -10,6 +10,7 @@ pub mod keyed;
 pub mod libraries;
 pub mod memory;
 pub mod requests;
+pub mod secrets;
 pub mod server;
 pub mod server_memory;
 pub mod servers;

@@ -2,8 +2,8 @@
 
 use clap::Parser;
 use peers::{
-    cached, cold_keys, contest::Effort, exchange, keyed, memory, requests, server, server_memory,
-    stampede,
+    cached, cold_keys, contest::Effort, exchange, keyed, memory, requests, secrets, server,
+    server_memory, stampede,
 };
 
 #[derive(Parser)]
@@ -35,6 +35,7 @@ const MEASUREMENTS: &[Measurement] = &[
     ("introspection", server::introspection),
     ("purge", server::purge),
     ("server-memory", server_memory::run),
+    ("secrets", secrets::run),
 ];
 
 fn main() -> Result<(), String> {

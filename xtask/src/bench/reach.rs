@@ -78,6 +78,7 @@ const REACHES: &[Reach] = &[
         Who("node-oidc-provider"),
         AtLeast(6.0),
     ),
+    reach("wrong secrets, Welch's t", Itself, AtMost(4.5)),
     reach(
         "start of the command line, fastest of 20",
         Who("floor"),
