@@ -94,7 +94,7 @@ impl TokenHandle {
     }
 
     async fn slow_header(&self) -> Result<HeaderValue, Error> {
-        let ready = self.ready().await?;
+        let ready = self.look_up().await?;
         ready.authorization.clone().ok_or_else(|| {
             Error::usage("this provider does not use the Authorization header; let the handle authorize the request")
         })
