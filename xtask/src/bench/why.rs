@@ -26,7 +26,7 @@ const WHY: &[(&str, &str, &str)] = &[
     (
         "keyed get, 1,000,000 owners",
         "by hand",
-        "Not taken apart. It is waiting for memory: the slot of the map, the owner's record, the token. \
+        "Not taken apart; most likely waiting for memory: the slot of the map, the owner's record, the token. \
         By hand the owner is in the map's entry; here it is in a record with all of the owner's \
         token sets, which is what keeps a million of them small.",
     ),

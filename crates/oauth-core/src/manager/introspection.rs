@@ -137,8 +137,10 @@ impl TokenManager {
 
     /// What the server says of a token (RFC 7662), asked at most once per
     /// [`min_introspect_interval`](super::TokenManagerBuilder::min_introspect_interval), however
-    /// many callers come (and once by [`auto_introspect`](super::TokenManagerBuilder::auto_introspect)); a failure is told to all for as long as one to renew is. One in memory
-    /// that is not active is not handed out again, as with [`TokenManager::invalidate`].
+    /// many callers come, and once more where
+    /// [`auto_introspect`](super::TokenManagerBuilder::auto_introspect) has asked; a failure is told to
+    /// all for as long as one to renew is. One in memory that is not active is not handed out again, as
+    /// with [`TokenManager::invalidate`].
     ///
     /// # Errors
     /// As [`Client::introspect`](crate::Client::introspect).
