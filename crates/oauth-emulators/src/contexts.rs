@@ -136,8 +136,8 @@ impl<T: Clients> Clients for Reachable<T> {
 impl<T: AccessTokens> AccessTokens for Reachable<T> {
     async fn insert(
         &self,
-        access: AccessTokenRecord,
-        refresh: Option<RefreshTokenRecord>,
+        access: &AccessTokenRecord,
+        refresh: Option<&RefreshTokenRecord>,
     ) -> Result<(), ContextError> {
         reachable().await?;
         self.inner.insert(access, refresh).await
@@ -159,14 +159,15 @@ impl<T: AccessTokens> AccessTokens for Reachable<T> {
 
     async fn rotate(
         &self,
-        used: RefreshTokenRecord,
-        access: AccessTokenRecord,
-        mut successor: Option<RefreshTokenRecord>,
+        used: &RefreshTokenRecord,
+        access: &AccessTokenRecord,
+        successor: Option<&RefreshTokenRecord>,
     ) -> Result<Rotation, ContextError> {
         // Killed between the look and the exchange.
         let Some(known) = self.get_refresh(&used.hash).await? else {
             return Ok(Rotation::Gone);
         };
+        let mut successor = successor.cloned();
         if let Some(successor) = &mut successor
             && self.renews_life.load(Ordering::Relaxed)
             && let Ok(life) = known.expires_at.duration_since(known.issued_at)
@@ -174,7 +175,7 @@ impl<T: AccessTokens> AccessTokens for Reachable<T> {
             successor.expires_at = successor.issued_at + life;
             successor.grant_expires_at = successor.expires_at;
         }
-        self.inner.rotate(used, access, successor).await
+        self.inner.rotate(used, access, successor.as_ref()).await
     }
 
     async fn revoke(&self, hash: &TokenHash) -> Result<(), ContextError> {

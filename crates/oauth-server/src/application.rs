@@ -219,8 +219,10 @@ pub(crate) fn error_response(error: &OAuthError) -> Response<Bytes> {
 
 pub(crate) fn json_response(status: StatusCode, body: &impl Serialize) -> Response<Bytes> {
     let json = HeaderValue::from_static("application/json");
-    match serde_json::to_vec(body) {
-        Ok(body) => respond(status, (CONTENT_TYPE, json), body.into()),
+    // Room for most answers: nothing that a buffer grows out of is left behind with a token in it.
+    let mut text = Vec::with_capacity(512);
+    match serde_json::to_writer(&mut text, body) {
+        Ok(()) => respond(status, (CONTENT_TYPE, json), text.into()),
         Err(_) => error_response(&OAuthError::internal()),
     }
 }

@@ -23,7 +23,7 @@ impl AuthorizationServer {
     pub(crate) async fn authenticate_by_assertion(
         &self,
         request: &Request<Bytes>,
-        parameters: &Parameters,
+        parameters: &Parameters<'_>,
     ) -> Result<Client, OAuthError> {
         let assertion = parameters.get("client_assertion");
         let kind = parameters.get("client_assertion_type");
@@ -38,7 +38,7 @@ impl AuthorizationServer {
         if other_id || id.len() > MAX_CLIENT_ID {
             return Err(refused());
         }
-        let attempt = Attempt::new("client", &id, request.extensions().get::<Source>().copied());
+        let attempt = Attempt::new("client", &id, Source::of(request));
         self.check_throttle(&attempt)?;
         let client = self.client(&id).await?;
         let keys = match &client {

@@ -28,10 +28,37 @@ pub enum BasicEncoding {
 
 const ASSERTION: [&str; 2] = ["client_assertion", "client_assertion_type"];
 
-struct Credentials {
-    id: String,
-    secret: Option<SecretString>,
-    method: ClientAuthenticationMethod,
+/// An id and a secret, each where it was read.
+enum Credentials<'a> {
+    /// `id:secret`, and how long the id is: one text to wipe.
+    Header(SecretString, usize),
+    Form {
+        id: &'a str,
+        secret: Option<&'a str>,
+    },
+}
+
+impl Credentials<'_> {
+    fn id(&self) -> &str {
+        match self {
+            Self::Header(both, id) => &both.expose_secret()[..*id],
+            Self::Form { id, .. } => id,
+        }
+    }
+
+    fn secret(&self) -> Option<&str> {
+        match self {
+            Self::Header(both, id) => Some(&both.expose_secret()[*id + 1..]),
+            Self::Form { secret, .. } => *secret,
+        }
+    }
+
+    fn method(&self) -> ClientAuthenticationMethod {
+        match self {
+            Self::Header(..) => ClientAuthenticationMethod::Basic,
+            Self::Form { .. } => ClientAuthenticationMethod::Post,
+        }
+    }
 }
 
 impl AuthorizationServer {
@@ -56,31 +83,31 @@ impl AuthorizationServer {
     pub(crate) async fn authenticate(
         &self,
         request: &Request<Bytes>,
-        parameters: &Parameters,
+        parameters: &Parameters<'_>,
     ) -> Result<Client, OAuthError> {
         only_one_way(request, parameters)?;
         if ASSERTION.iter().any(|name| parameters.get(name).is_some()) {
             return Box::pin(self.authenticate_by_assertion(request, parameters)).await;
         }
         let credentials = self.credentials(request, parameters)?;
-        let Credentials { id, secret, method } = credentials;
+        let (id, method) = (credentials.id(), credentials.method());
+        let secret = credentials.secret();
         let in_body = method == ClientAuthenticationMethod::Post && secret.is_some();
         let refused = || OAuthError::invalid_client(in_body);
-        let length = |secret: &SecretString| secret.expose_secret().len();
-        if id.len() > MAX_CLIENT_ID || secret.as_ref().is_some_and(|it| length(it) > MAX_SECRET) {
+        if id.len() > MAX_CLIENT_ID || secret.is_some_and(|it| it.len() > MAX_SECRET) {
             return Err(refused());
         }
-        let client = self.client(&id).await?;
+        let client = self.client(id).await?;
         let Some(secret) = secret else {
             return client.filter(Client::is_public).ok_or_else(refused);
         };
-        let attempt = Attempt::new("client", &id, request.extensions().get::<Source>().copied());
+        let attempt = Attempt::new("client", id, Source::of(request));
         self.check_throttle(&attempt)?;
         let now = self.now();
         // An unknown client takes the same path with nothing to compare the secret with.
         let client = client.filter(|client| client.allows_method(method));
         let hashes = client.iter().flat_map(|client| client.secrets(now));
-        let fits = self.verifier().verify(&secret, hashes).await?;
+        let fits = self.verifier().verify(secret, hashes).await?;
         self.check_throttle(&attempt)?;
         match client.filter(|_| fits) {
             Some(client) => {
@@ -100,35 +127,31 @@ impl AuthorizationServer {
         Ok(client.filter(|client| !client.is_disabled()))
     }
 
-    fn credentials(
+    fn credentials<'a>(
         &self,
         request: &Request<Bytes>,
-        parameters: &Parameters,
-    ) -> Result<Credentials, OAuthError> {
+        parameters: &'a Parameters<'_>,
+    ) -> Result<Credentials<'a>, OAuthError> {
         let id = parameters.get("client_id");
         let secret = parameters.get("client_secret");
         if let Some(header) = request.headers().get(AUTHORIZATION) {
             let credentials = basic(header, self.basic_encoding())
                 .ok_or_else(|| OAuthError::invalid_client(false))?;
-            if id.is_some_and(|id| id != credentials.id) {
+            if id.is_some_and(|id| id != credentials.id()) {
                 let description = "client_id is not the client of the Authorization header";
                 return Err(OAuthError::invalid_request(description));
             }
             return Ok(credentials);
         }
         match id {
-            Some(id) => Ok(Credentials {
-                id: id.to_owned(),
-                secret: secret.map(SecretString::from),
-                method: ClientAuthenticationMethod::Post,
-            }),
+            Some(id) => Ok(Credentials::Form { id, secret }),
             None => Err(OAuthError::invalid_client(secret.is_some())),
         }
     }
 }
 
 /// RFC 6749 §2.3.
-fn only_one_way(request: &Request<Bytes>, parameters: &Parameters) -> Result<(), OAuthError> {
+fn only_one_way(request: &Request<Bytes>, parameters: &Parameters<'_>) -> Result<(), OAuthError> {
     let headers = request.headers().get_all(AUTHORIZATION).iter().count();
     let has = |name: &&str| parameters.get(name).is_some();
     let ways =
@@ -143,7 +166,7 @@ fn only_one_way(request: &Request<Bytes>, parameters: &Parameters) -> Result<(),
 }
 
 /// Reads a Basic header (RFC 7617 §2).
-fn basic(header: &HeaderValue, encoding: BasicEncoding) -> Option<Credentials> {
+fn basic(header: &HeaderValue, encoding: BasicEncoding) -> Option<Credentials<'static>> {
     let (scheme, token) = header.to_str().ok()?.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("Basic") {
         return None;
@@ -151,15 +174,22 @@ fn basic(header: &HeaderValue, encoding: BasicEncoding) -> Option<Credentials> {
     let decoded = BASE64_STANDARD.decode(token.trim_matches(' ')).ok()?;
     let decoded = SecretString::from(String::from_utf8(decoded).ok()?);
     let (id, secret) = decoded.expose_secret().split_once(':')?;
-    let decode = |half: &str| match encoding {
-        BasicEncoding::Form => form_decode(half).map(Cow::into_owned),
-        BasicEncoding::Raw => Some(half.to_owned()),
-    };
-    Some(Credentials {
-        id: decode(id)?,
-        secret: Some(decode(secret)?.into()),
-        method: ClientAuthenticationMethod::Basic,
-    })
+    if encoding == BasicEncoding::Raw {
+        let length = id.len();
+        return Some(Credentials::Header(decoded, length));
+    }
+    match (form_decode(id)?, form_decode(secret)?) {
+        // As nearly always: nothing was encoded.
+        (Cow::Borrowed(id), Cow::Borrowed(_)) => {
+            let length = id.len();
+            Some(Credentials::Header(decoded, length))
+        }
+        (id, secret) => {
+            let secret = SecretString::from(secret.into_owned());
+            let both = format!("{id}:{}", secret.expose_secret());
+            Some(Credentials::Header(both.into(), id.len()))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -232,8 +262,8 @@ mod tests {
 
     fn read(header: &str, encoding: BasicEncoding) -> Option<(String, String)> {
         let credentials = basic(&HeaderValue::from_str(header).unwrap(), encoding)?;
-        let secret = credentials.secret?.expose_secret().to_owned();
-        Some((credentials.id, secret))
+        let secret = credentials.secret()?.to_owned();
+        Some((credentials.id().to_owned(), secret))
     }
 
     fn encoded(text: &str) -> String {

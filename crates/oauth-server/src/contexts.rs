@@ -49,8 +49,8 @@ pub trait AccessTokens: fmt::Debug + Send + Sync {
     /// When the store cannot answer; then nothing was stored.
     async fn insert(
         &self,
-        access: AccessTokenRecord,
-        refresh: Option<RefreshTokenRecord>,
+        access: &AccessTokenRecord,
+        refresh: Option<&RefreshTokenRecord>,
     ) -> Result<(), ContextError>;
 
     /// The access token with this hash, expired or not.
@@ -79,9 +79,9 @@ pub trait AccessTokens: fmt::Debug + Send + Sync {
     /// When the store cannot answer; then nothing was changed.
     async fn rotate(
         &self,
-        used: RefreshTokenRecord,
-        access: AccessTokenRecord,
-        successor: Option<RefreshTokenRecord>,
+        used: &RefreshTokenRecord,
+        access: &AccessTokenRecord,
+        successor: Option<&RefreshTokenRecord>,
     ) -> Result<Rotation, ContextError>;
 
     /// Removes one access token.
@@ -121,12 +121,12 @@ pub trait AccessTokens: fmt::Debug + Send + Sync {
     ) -> Result<usize, ContextError>;
 
     /// Removes at most `limit` records of each kind that ended by `now`, refresh tokens when
-    /// their grant has, and says how many they were. Called at each issuance, so a store that
+    /// their grant has, and says how many they were. Called at every eighth issuance, so a store that
     /// cleans up by itself needs not implement it.
     ///
     /// # Errors
     ///
-    /// When the store cannot answer; the failure is logged and tried again at the next issuance.
+    /// When the store cannot answer; the failure is logged and tried again eight issuances later.
     async fn purge(&self, now: SystemTime, limit: usize) -> Result<usize, ContextError> {
         let _ = (now, limit);
         Ok(0)

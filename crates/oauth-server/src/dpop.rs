@@ -44,7 +44,7 @@ impl AuthorizationServer {
         // The boxed future is large, and seldom wanted.
         let proved = match request.headers().contains_key("dpop") {
             true => {
-                let source = request.extensions().get::<Source>().copied();
+                let source = Source::of(request);
                 self.check_public("DPoP proof", PROOFS, client, source)?;
                 Box::pin(self.dpop_at_endpoint(request, "/token", client)).await?
             }

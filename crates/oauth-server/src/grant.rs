@@ -72,7 +72,7 @@ impl fmt::Display for GrantType {
 pub(crate) struct TokenRequest<'a> {
     pub(crate) server: &'a AuthorizationServer,
     pub(crate) client: &'a Client,
-    pub(crate) parameters: &'a Parameters,
+    pub(crate) parameters: &'a Parameters<'a>,
     pub(crate) source: Option<Source>,
     /// The thumbprint of the key that a DPoP proof came with.
     pub(crate) jkt: Option<String>,

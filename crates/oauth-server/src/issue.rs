@@ -14,8 +14,10 @@ use crate::{
 /// How long a revoked grant is remembered: longer than any issuance under way can take.
 const REVOCATION_REMEMBERED: Duration = Duration::from_secs(600);
 
-/// How many ended tokens one issuance clears away: more than it adds, and quickly done.
-const PURGE_BATCH: usize = 16;
+/// Every so many issuances clear away so many ended tokens of each kind: far more than they add,
+/// and quickly done.
+const PURGE_EVERY: usize = 8;
+const PURGE_BATCH: usize = 128;
 
 /// What one token request wants beside what was granted.
 #[derive(Default)]
@@ -91,27 +93,6 @@ impl AuthorizationServer {
         grant: GrantRecord,
         wishes: &TokenWishes<'_>,
     ) -> Result<TokenResponse, OAuthError> {
-        // The records are made and moved elsewhere, so that this future does not hold them.
-        let (answer, stored) = self.new_tokens(client, grant_type, grant, wishes)?;
-        stored.await?;
-        self.purge_some().await;
-        Ok(answer)
-    }
-
-    /// The answer, and what stores its tokens.
-    fn new_tokens(
-        &self,
-        client: &Client,
-        grant_type: GrantType,
-        grant: GrantRecord,
-        wishes: &TokenWishes<'_>,
-    ) -> Result<
-        (
-            TokenResponse,
-            impl Future<Output = Result<(), ContextError>>,
-        ),
-        ContextError,
-    > {
         let refreshed = client.gets_refresh_token(grant_type).then(|| grant.clone());
         let (access_token, access) = self.new_access_token(client, grant_type, grant, wishes)?;
         let refresh = match refreshed {
@@ -119,14 +100,23 @@ impl AuthorizationServer {
                 let lifetime = client.refresh_token_lifetime();
                 let lifetime = lifetime.unwrap_or(self.refresh_token_lifetime());
                 let end = later(access.issued_at, lifetime)?;
-                Some(self.new_refresh_token(client, grant, end, wishes.jkt)?)
+                let (token, record) = self.new_refresh_token(client, grant, end, wishes.jkt)?;
+                // Boxed, because most have none.
+                Some((token, Box::new(record)))
             }
             None => None,
         };
         let (refresh_token, refresh) = refresh.unzip();
         let id_token = self.new_id_token(&access_token, &access, wishes.nonce)?;
-        let answer = TokenResponse::new(access_token, &access, refresh_token, id_token);
-        Ok((answer, self.access_tokens().insert(access, refresh)))
+        let stored = self.access_tokens().insert(&access, refresh.as_deref());
+        stored.await?;
+        self.purge_some(access.issued_at).await;
+        Ok(TokenResponse::new(
+            access_token,
+            &access,
+            refresh_token,
+            id_token,
+        ))
     }
 
     pub(crate) fn new_grant(
@@ -225,7 +215,7 @@ impl AuthorizationServer {
     pub(crate) async fn requested_scope(
         &self,
         client: &Client,
-        parameters: &Parameters,
+        parameters: &Parameters<'_>,
     ) -> Result<Scope, OAuthError> {
         let refused = || {
             let description = "the scope is malformed or not allowed for this client";
@@ -311,7 +301,7 @@ impl AuthorizationServer {
     }
 
     /// Removes what has ended, at most `limit` records of each kind, and says how many they were.
-    /// Every issuance clears away more than it adds, so this is for servers that stand idle: call
+    /// Issuances clear away more than they add, so this is for servers that stand idle: call
     /// it again until it says 0.
     ///
     /// # Errors
@@ -333,8 +323,11 @@ impl AuthorizationServer {
 
     /// Nobody waits for it, so its failure is nobody's but the log's. Not even a panic may turn
     /// tokens that are stored already into an error.
-    pub(crate) async fn purge_some(&self) {
-        let purged = guard::caught(self.access_tokens().purge(self.now(), PURGE_BATCH)).await;
+    pub(crate) async fn purge_some(&self, now: SystemTime) {
+        if !self.count_issuance().is_multiple_of(PURGE_EVERY) {
+            return;
+        }
+        let purged = guard::caught(self.access_tokens().purge(now, PURGE_BATCH)).await;
         match purged {
             Some(Ok(_)) => {}
             Some(Err(error)) => tracing::warn!(%error, "ended tokens were not purged"),

@@ -4,11 +4,14 @@
 //! await. `dump` shows what is stored, so that a test can prove that it is hashes only.
 
 mod access_tokens;
+mod arena;
 mod authorization_codes;
 mod clients;
 pub(crate) mod device_codes;
 mod expiring;
 pub(crate) mod jwt_ids;
+mod kept_token;
+mod places;
 pub(crate) mod pushed_requests;
 mod resource_owners;
 mod scopes;

@@ -8,34 +8,45 @@ use percent_encoding::percent_decode_str;
 
 use crate::{AuthorizationServer, OAuthError};
 
+const FORM: &str = "application/x-www-form-urlencoded";
+
 /// No registered name comes near.
 const MAX_NAME: usize = 256;
 
+/// Names and values as they stand in the request, unless they had to be decoded.
 #[derive(Default)]
 #[cfg_attr(test, derive(Debug))]
-pub(crate) struct Parameters {
-    pairs: Vec<(String, String)>,
-    repeated: Vec<String>,
+pub(crate) struct Parameters<'a> {
+    pairs: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    repeated: Vec<Cow<'a, str>>,
 }
 
-impl Parameters {
+impl<'a> Parameters<'a> {
     /// Reads `application/x-www-form-urlencoded` text.
-    pub(crate) fn decode(text: &[u8], max: usize) -> Result<Self, OAuthError> {
+    pub(crate) fn decode(text: &'a [u8], max: usize) -> Result<Self, OAuthError> {
         let malformed = || OAuthError::invalid_request("the parameters are malformed");
         let text = std::str::from_utf8(text).map_err(|_| malformed())?;
         if text.bytes().filter(|byte| *byte == b'&').count() >= max {
             return Err(OAuthError::invalid_request("too many parameters"));
         }
+        // Nearly all are plain: then there is nothing to decode or to look for in any of them.
+        let plain = text
+            .bytes()
+            .fold(true, |plain, byte| plain & is_plain(byte));
         let mut parameters = Self::default();
         for pair in text.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             if name.len() > MAX_NAME {
                 return Err(malformed());
             }
-            let [name, value] = [name, value].map(form_decode);
-            let (name, value) = (name.ok_or_else(malformed)?, value.ok_or_else(malformed)?);
+            let decoded = |text| match plain {
+                true => Some(Cow::Borrowed(text)),
+                false => form_decode(text),
+            };
+            let name = decoded(name).ok_or_else(malformed)?;
+            let value = decoded(value).ok_or_else(malformed)?;
             // A scope is judged by its own grammar, which has an error code of its own.
-            let control = |text: &str| text.bytes().any(|byte| byte.is_ascii_control());
+            let control = |text: &str| !plain && text.bytes().any(|byte| byte.is_ascii_control());
             if control(&name) || (name != "scope" && control(&value)) {
                 return Err(malformed());
             }
@@ -43,10 +54,9 @@ impl Parameters {
             // There are few: to look through all of them is quicker than to hash each.
             let seen = parameters.pairs.iter().any(|(known, _)| *known == name);
             if seen && !may_repeat {
-                parameters.repeated.push(name.clone().into_owned());
+                parameters.repeated.push(name.clone());
             }
-            let pair = (name.into_owned(), value.into_owned());
-            parameters.pairs.push(pair);
+            parameters.pairs.push((name, value));
         }
         // RFC 6749 §3.2: without a value is as if omitted.
         parameters.pairs.retain(|(_, value)| !value.is_empty());
@@ -60,30 +70,46 @@ impl Parameters {
 
     pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         let named = self.pairs.iter().filter(move |(key, _)| key == name);
-        named.map(|(_, value)| value.as_str())
+        named.map(|(_, value)| &**value)
     }
 
     /// Of parameters that were checked before.
     pub(crate) fn from_pairs(pairs: Vec<(String, String)>) -> Self {
+        let pairs = pairs.into_iter();
         Self {
-            pairs,
+            pairs: pairs
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect(),
             repeated: Vec::new(),
         }
     }
 
     pub(crate) fn into_pairs(self) -> Vec<(String, String)> {
-        self.pairs
+        let pairs = self.pairs.into_iter();
+        let owned = pairs.map(|(name, value)| (name.into_owned(), value.into_owned()));
+        owned.collect()
+    }
+
+    /// The same, on its own.
+    #[cfg(feature = "pages")]
+    pub(crate) fn into_owned(self) -> Parameters<'static> {
+        let repeated = self.repeated.iter();
+        let repeated = repeated.map(|name| name.clone().into_owned().into());
+        Parameters {
+            repeated: repeated.collect(),
+            ..Parameters::from_pairs(self.into_pairs())
+        }
     }
 
     pub(crate) fn without(mut self, names: &[&str]) -> Self {
-        self.pairs
-            .retain(|(name, _)| !names.contains(&name.as_str()));
+        self.pairs.retain(|(name, _)| !names.contains(&&**name));
         self
     }
 
     pub(crate) fn with(self, name: &str, value: &str) -> Self {
         let mut changed = self.without(&[name]);
-        changed.pairs.push((name.to_owned(), value.to_owned()));
+        let pair = (name.to_owned().into(), value.to_owned().into());
+        changed.pairs.push(pair);
         changed
     }
 
@@ -102,7 +128,10 @@ impl Parameters {
 impl AuthorizationServer {
     /// The parameters of an endpoint that takes POSTed forms only, and nothing in the URL, where
     /// it would end up in logs.
-    pub(crate) fn posted(&self, request: &Request<Bytes>) -> Result<Parameters, OAuthError> {
+    pub(crate) fn posted<'a>(
+        &self,
+        request: &'a Request<Bytes>,
+    ) -> Result<Parameters<'a>, OAuthError> {
         if request.method() != Method::POST {
             return Err(OAuthError::method_not_allowed("POST"));
         }
@@ -114,7 +143,10 @@ impl AuthorizationServer {
         Ok(parameters)
     }
 
-    pub(crate) fn form(&self, request: &Request<Bytes>) -> Result<Parameters, OAuthError> {
+    pub(crate) fn form<'a>(
+        &self,
+        request: &'a Request<Bytes>,
+    ) -> Result<Parameters<'a>, OAuthError> {
         if !is_form(request.headers()) {
             let description = "the content type is not application/x-www-form-urlencoded";
             return Err(OAuthError::invalid_request(description));
@@ -125,6 +157,11 @@ impl AuthorizationServer {
         }
         Parameters::decode(request.body(), self.max_parameters())
     }
+}
+
+/// Whether the form encoding leaves it as it is, and it is no control character.
+fn is_plain(byte: u8) -> bool {
+    !matches!(byte, b'%' | b'+') && !byte.is_ascii_control()
 }
 
 /// Undoes the form encoding, and takes nothing that is not one.
@@ -150,13 +187,16 @@ fn is_form(headers: &HeaderMap) -> bool {
     let (Some(value), None) = (values.next(), values.next()) else {
         return false;
     };
+    if value == FORM {
+        return true;
+    }
     let Ok(value) = value.to_str() else {
         return false;
     };
     let mut parts = value.split(';').map(str::trim);
     let is_form = parts
         .next()
-        .is_some_and(|essence| essence.eq_ignore_ascii_case("application/x-www-form-urlencoded"));
+        .is_some_and(|essence| essence.eq_ignore_ascii_case(FORM));
     let mut charsets = parts.filter_map(|part| {
         let (name, value) = part.split_once('=')?;
         let is_charset = name.trim().eq_ignore_ascii_case("charset");

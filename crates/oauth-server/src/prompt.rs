@@ -29,7 +29,7 @@ pub(crate) struct Prompts {
 }
 
 impl Prompts {
-    pub(crate) fn of(parameters: &Parameters) -> Result<Self, OAuthError> {
+    pub(crate) fn of(parameters: &Parameters<'_>) -> Result<Self, OAuthError> {
         let asked = parameters.get("prompt").unwrap_or_default();
         // Values that are not known are left alone, as parameters are.
         let known = asked.split(' ').filter_map(|value| match value {

@@ -11,7 +11,7 @@ impl AuthorizationServer {
     pub(crate) fn requested_resources(
         &self,
         client: &Client,
-        parameters: &Parameters,
+        parameters: &Parameters<'_>,
     ) -> Result<Vec<String>, OAuthError> {
         let asked: BTreeSet<_> = parameters.all("resource").collect();
         match asked.iter().all(|asked| self.may_use(client, asked)) {
@@ -25,7 +25,7 @@ impl AuthorizationServer {
     pub(crate) fn requested_audience(
         &self,
         client: &Client,
-        parameters: &Parameters,
+        parameters: &Parameters<'_>,
         granted: &[String],
     ) -> Result<Vec<String>, OAuthError> {
         let mut asked = parameters.all("resource");

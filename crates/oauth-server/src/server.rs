@@ -4,7 +4,10 @@ use std::{
     collections::BTreeSet,
     fmt,
     future::Future,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -43,6 +46,7 @@ struct Settings {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     grant_ids: GrantIds,
+    issuances: AtomicUsize,
     token_format: Arc<dyn TokenFormat>,
     grant_types: BTreeSet<GrantType>,
     resources: BTreeSet<String>,
@@ -185,6 +189,14 @@ impl AuthorizationServer {
 
     pub(crate) fn id_token_lifetime(&self) -> Duration {
         self.0.id_token_lifetime
+    }
+
+    /// How many there were, with this one.
+    pub(crate) fn count_issuance(&self) -> usize {
+        self.0
+            .issuances
+            .fetch_add(1, Ordering::Relaxed)
+            .wrapping_add(1)
     }
 
     pub(crate) fn grant_ids(&self) -> &GrantIds {

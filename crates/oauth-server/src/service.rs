@@ -5,28 +5,25 @@ use std::{
     error::Error,
     fmt,
     future::{Future, poll_fn},
-    net::SocketAddr,
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
 };
 
-use axum::extract::ConnectInfo;
-use bytes::Bytes;
+use bytes::{Buf, Bytes, BytesMut};
 use http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
     header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_FRAME_OPTIONS},
-    request::Parts,
 };
 use http_body::Body;
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::Full;
 use serde_json::Value;
 use tower_service::Service;
 
 use crate::{
     AuthorizationRequest, AuthorizationServer, AuthorizeApplication, AuthorizeError, Decision,
     DeviceApplication, IntrospectApplication, OAuthError, PushedApplication, RevokeApplication,
-    Source, TokenApplication, UserinfoApplication,
+    TokenApplication, UserinfoApplication,
     application::{error_response, json_response},
     error::NO_STORE,
     guard,
@@ -181,7 +178,9 @@ where
             };
             // The application's own rendering may panic, too.
             let answer = match read {
-                Some(Ok(body)) => guard::caught(run(server, with_source(parts, body))).await,
+                Some(Ok(body)) => {
+                    guard::caught(run(server, Request::from_parts(parts, body))).await
+                }
                 Some(Err(error)) => Some(refused(&error)),
                 None => None,
             };
@@ -235,15 +234,15 @@ where
     if announced > server.max_body() {
         return Err(too_large());
     }
-    let mut body = pin!(Limited::new(body, server.max_body()).collect());
+    let mut body = pin!(whole(body, server.max_body()));
     let read = match at_once(body.as_mut()).await {
         Some(read) => Ok(read),
         None => Box::pin(tokio::time::timeout(server.body_timeout(), body)).await,
     };
     match read {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(_)) => {
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(Unread::TooLarge)) => Err(too_large()),
+        Ok(Err(Unread::Incomplete)) => {
             let status = StatusCode::BAD_REQUEST;
             Err(OAuthError::unread_body(status, "the body is incomplete"))
         }
@@ -254,15 +253,39 @@ where
     }
 }
 
-/// The request, with its `Source` where the HTTP server knows the peer.
-fn with_source(mut parts: Parts, body: Bytes) -> Request<Bytes> {
-    if parts.extensions.get::<Source>().is_none()
-        && let Some(ConnectInfo(peer)) = parts.extensions.get::<ConnectInfo<SocketAddr>>()
-    {
-        let source = Source(peer.ip().to_canonical());
-        parts.extensions.insert(source);
+enum Unread {
+    TooLarge,
+    Incomplete,
+}
+
+/// The data of a body of at most `most` bytes. What comes in one piece, as nearly all do, is not
+/// copied.
+async fn whole<B: Body>(body: B, most: usize) -> Result<Bytes, Unread> {
+    let mut body = pin!(body);
+    let (mut first, mut all) = (Bytes::new(), BytesMut::new());
+    while let Some(frame) = poll_fn(|context| body.as_mut().poll_frame(context)).await {
+        let frame = frame.map_err(|_| Unread::Incomplete)?;
+        let Ok(mut data) = frame.into_data() else {
+            continue;
+        };
+        let length = data.remaining();
+        if length > most - first.len().max(all.len()) {
+            return Err(Unread::TooLarge);
+        }
+        let data = data.copy_to_bytes(length);
+        if first.is_empty() {
+            first = data;
+            continue;
+        }
+        if all.is_empty() {
+            all.extend_from_slice(&first);
+        }
+        all.extend_from_slice(&data);
     }
-    Request::from_parts(parts, body)
+    Ok(match all.is_empty() {
+        true => first,
+        false => all.freeze(),
+    })
 }
 
 /// What comes of the future without waiting: the body of a small request comes with its head, and is

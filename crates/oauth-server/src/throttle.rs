@@ -2,18 +2,21 @@
 
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv6Addr},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
     sync::{Mutex, OnceLock},
     time::{Duration, SystemTime},
 };
 
+use axum::extract::ConnectInfo;
+use http::Request;
+
 use crate::{AuthorizationServer, Client, OAuthError, TokenHash, guard::lock};
 
 /// Where a request came from. The embedding application puts it into the request's extensions,
-/// because only it knows which proxies to believe; without it nothing is throttled, since a
-/// stranger could then shut out a client by guessing. The services of this crate take it from
-/// axum's `ConnectInfo<SocketAddr>` if there is one and no `Source`: behind a proxy that is the
-/// proxy's address, and all that come through it share one limit, so set `Source` there.
+/// because only it knows which proxies to believe. Where it does not, axum's
+/// `ConnectInfo<SocketAddr>` is taken: behind a proxy that is the proxy's address, and all that come
+/// through it share one limit. Without either nothing is throttled, since a stranger could then shut
+/// out a client by guessing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Source(pub IpAddr);
 
@@ -34,6 +37,16 @@ type Key = (Option<TokenHash>, Source);
 const ANYWHERE: Source = Source(IpAddr::V6(Ipv6Addr::LOCALHOST));
 
 impl Source {
+    /// Where `request` came from, if its extensions say so.
+    pub fn of<B>(request: &Request<B>) -> Option<Self> {
+        let extensions = request.extensions();
+        if let Some(source) = extensions.get() {
+            return Some(*source);
+        }
+        let ConnectInfo(peer) = extensions.get::<ConnectInfo<SocketAddr>>()?;
+        Some(Self(peer.ip().to_canonical()))
+    }
+
     /// Whoever has one address of an IPv6 network has all of it: 64 bits of it name the network.
     /// An IPv4 address that is written as one of IPv6 is not in one network with all others.
     fn network(self) -> Self {

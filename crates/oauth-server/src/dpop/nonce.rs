@@ -9,7 +9,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
-use crate::{ContextError, Random, mac::hmac_sha256, signed::seconds};
+use crate::{ContextError, Random, mac::HmacKey, signed::seconds};
 
 /// How long a nonce is good.
 pub(crate) const LIFE: Duration = Duration::from_secs(300);
@@ -61,7 +61,7 @@ impl Nonces {
 }
 
 fn mac(secret: &SecretString, time: [u8; TIME]) -> [u8; 32] {
-    hmac_sha256(secret.expose_secret().as_bytes(), &time)
+    HmacKey::new(secret.expose_secret().as_bytes()).sign(&time)
 }
 
 #[cfg(test)]

@@ -124,7 +124,7 @@ impl AuthorizationServer {
     /// What else RFC 6749 §4.1.1 asks for, when the client may be answered.
     pub(crate) async fn checked(
         &self,
-        parameters: &Parameters,
+        parameters: &Parameters<'_>,
         client: Client,
         redirect: Redirect,
     ) -> Result<AuthorizationRequest, OAuthError> {
@@ -170,7 +170,7 @@ impl AuthorizationServer {
         })
     }
 
-    fn response_type(&self, parameters: &Parameters) -> Result<ResponseType, OAuthError> {
+    fn response_type(&self, parameters: &Parameters<'_>) -> Result<ResponseType, OAuthError> {
         match parameters.get("response_type") {
             Some("code") => Ok(ResponseType::Code),
             Some("token") if self.supports(GrantType::Implicit) => Ok(ResponseType::Token),
@@ -225,7 +225,10 @@ impl AuthorizationServer {
         Ok(self.deny(request))
     }
 
-    fn authorization_parameters(&self, request: &Request<Bytes>) -> Result<Parameters, OAuthError> {
+    fn authorization_parameters<'a>(
+        &self,
+        request: &'a Request<Bytes>,
+    ) -> Result<Parameters<'a>, OAuthError> {
         match *request.method() {
             Method::GET | Method::HEAD => {
                 let query = request.uri().query().unwrap_or_default();
@@ -241,7 +244,7 @@ impl AuthorizationServer {
 
     /// The client and where it may be answered. Until both are known nothing is redirected:
     /// the server would send people wherever a stranger likes (RFC 9700 §4.11.2).
-    async fn trusted(&self, parameters: &Parameters) -> Result<(Client, Redirect), OAuthError> {
+    async fn trusted(&self, parameters: &Parameters<'_>) -> Result<(Client, Redirect), OAuthError> {
         if parameters.is_repeated("client_id") || parameters.is_repeated("redirect_uri") {
             return Err(OAuthError::invalid_request("a parameter is repeated"));
         }
@@ -257,7 +260,7 @@ impl AuthorizationServer {
     pub(crate) fn redirect(
         &self,
         client: &Client,
-        parameters: &Parameters,
+        parameters: &Parameters<'_>,
     ) -> Result<Redirect, OAuthError> {
         let uri = client.redirect_uri(parameters.get("redirect_uri"));
         let uri =
@@ -383,7 +386,7 @@ impl Redirect {
     }
 }
 
-fn challenge(client: &Client, parameters: &Parameters) -> Result<Option<String>, OAuthError> {
+fn challenge(client: &Client, parameters: &Parameters<'_>) -> Result<Option<String>, OAuthError> {
     let challenge = parameters.get("code_challenge");
     let refused = |description| Err(OAuthError::invalid_request(description));
     match (challenge, parameters.get("code_challenge_method")) {

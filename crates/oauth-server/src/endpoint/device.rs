@@ -31,7 +31,7 @@ impl AuthorizationServer {
             let client = self.authenticate(request, &parameters).await?;
             self.check_supported(GrantType::DeviceCode)?;
             self.check_grant(&client, GrantType::DeviceCode)?;
-            let source = request.extensions().get::<Source>().copied();
+            let source = Source::of(request);
             self.check_public("device authorization", 1, &client, source)?;
             let scope = self.requested_scope(&client, &parameters).await?;
             let audience = self.requested_resources(&client, &parameters)?;

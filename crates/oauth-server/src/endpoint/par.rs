@@ -33,7 +33,7 @@ impl AuthorizationServer {
                 let description = "a pushed request has no request_uri";
                 return Err(OAuthError::invalid_request(description));
             }
-            let source = request.extensions().get::<Source>().copied();
+            let source = Source::of(request);
             self.check_public("pushed request", 1, &client, source)?;
             let parameters = parameters
                 .without(&CREDENTIALS)
@@ -73,9 +73,9 @@ impl AuthorizationServer {
     /// The parameters that were pushed, which are the only ones that count (RFC 9126 §4).
     pub(crate) async fn pushed_parameters(
         &self,
-        parameters: &Parameters,
+        parameters: &Parameters<'_>,
         request_uri: &str,
-    ) -> Result<(Parameters, TokenHash), OAuthError> {
+    ) -> Result<(Parameters<'static>, TokenHash), OAuthError> {
         let refused = || {
             let description = "request_uri is unknown, expired, used, or of another client";
             OAuthError::new(ErrorCode::InvalidRequestUri, description)

@@ -22,7 +22,7 @@ impl AuthorizationServer {
                 server: self,
                 client: &client,
                 parameters: &parameters,
-                source: request.extensions().get::<Source>().copied(),
+                source: Source::of(request),
                 jkt: self.dpop_at_token_endpoint(request, &client).await?,
             };
             request.grant().await

@@ -43,9 +43,9 @@ pub(super) async fn grant(request: &TokenRequest<'_>) -> Result<TokenResponse, O
     };
     let answer = TokenResponse::new(access_token, &access, Some(refresh_token), id_token);
     let tokens = server.access_tokens();
-    match tokens.rotate(used, access, successor).await? {
+    match tokens.rotate(&used, &access, successor.as_ref()).await? {
         Rotation::Done => {
-            server.purge_some().await;
+            server.purge_some(access.issued_at).await;
             Ok(answer)
         }
         Rotation::Consumed => {
@@ -71,8 +71,8 @@ async fn again(
     if let Some(successor) = request.successor(token, record).await? {
         let (access_token, access, id_token) = new_tokens(request, record).await?;
         let answer = TokenResponse::new(access_token, &access, Some(successor), id_token);
-        server.access_tokens().insert(access, None).await?;
-        server.purge_some().await;
+        server.access_tokens().insert(&access, None).await?;
+        server.purge_some(access.issued_at).await;
         return Ok(answer);
     }
     if client.refresh_rotation() == RefreshRotation::Rotate {
@@ -138,7 +138,7 @@ async fn new_tokens(
 /// RFC 6749 §6: the scope may shrink for this access token, never grow.
 fn narrowed_scope(
     record: &RefreshTokenRecord,
-    parameters: &Parameters,
+    parameters: &Parameters<'_>,
 ) -> Result<Scope, OAuthError> {
     let refused = || {
         let description = "the scope is malformed or exceeds the grant";

@@ -1,23 +1,17 @@
 //! A map whose entries end, and can be cleared away a few at a time.
 
-use std::{
-    borrow::Borrow,
-    collections::BTreeSet,
-    hash::{BuildHasher, Hash, RandomState},
-    time::SystemTime,
-};
+use std::{borrow::Borrow, collections::BTreeSet, hash::Hash, time::SystemTime};
 
 use super::shards::Shards;
 
-/// `S` hashes keys, as for a map of the standard library.
 #[derive(Debug)]
-pub(crate) struct Expiring<K, V, S = RandomState> {
+pub(crate) struct Expiring<K, V> {
     /// Boxed, so that a map that grows moves little.
-    entries: Shards<K, Box<(SystemTime, V)>, S>,
+    entries: Shards<K, Box<(SystemTime, V)>>,
     ends: BTreeSet<(SystemTime, K)>,
 }
 
-impl<K, V, S: Clone + Default> Default for Expiring<K, V, S> {
+impl<K, V> Default for Expiring<K, V> {
     fn default() -> Self {
         Self {
             entries: Shards::default(),
@@ -26,7 +20,7 @@ impl<K, V, S: Clone + Default> Default for Expiring<K, V, S> {
     }
 }
 
-impl<K: Clone + Eq + Hash + Ord, V, S: BuildHasher> Expiring<K, V, S> {
+impl<K: Clone + Eq + Hash + Ord, V> Expiring<K, V> {
     pub(crate) fn insert(&mut self, key: K, end: SystemTime, value: V) {
         let replaced = self.entries.insert(key.clone(), Box::new((end, value)));
         if let Some(replaced) = replaced {
@@ -39,6 +33,10 @@ impl<K: Clone + Eq + Hash + Ord, V, S: BuildHasher> Expiring<K, V, S> {
     where
         K: Borrow<Q>,
     {
+        // Where there is nothing, not even a hash is to be made.
+        if self.ends.is_empty() {
+            return None;
+        }
         self.entries.get(key).map(|entry| &entry.1)
     }
 
@@ -77,7 +75,7 @@ mod tests {
     #[test]
     fn purges_in_batches_and_only_what_ended() {
         let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-        let mut map = Expiring::<_, _>::default();
+        let mut map = Expiring::default();
         for key in 0..10_u64 {
             map.insert(key, at(key), key);
         }

@@ -2,23 +2,22 @@
 
 use std::{
     borrow::Borrow,
-    collections::{HashMap, hash_map::Entry},
+    collections::HashMap,
     hash::{BuildHasher, Hash, RandomState},
 };
 
 /// A million entries are then 15,000 that move at once.
 const SHARDS: usize = 64;
 
-/// `S` hashes keys, as for a [`HashMap`].
 #[derive(Debug)]
-pub(crate) struct Shards<K, V, S = RandomState> {
-    hasher: S,
-    shards: Vec<HashMap<K, V, S>>,
+pub(crate) struct Shards<K, V> {
+    hasher: RandomState,
+    shards: Vec<HashMap<K, V>>,
 }
 
-impl<K, V, S: Clone + Default> Default for Shards<K, V, S> {
+impl<K, V> Default for Shards<K, V> {
     fn default() -> Self {
-        let hasher = S::default();
+        let hasher = RandomState::default();
         let shard = || HashMap::with_hasher(hasher.clone());
         Self {
             shards: (0..SHARDS).map(|_| shard()).collect(),
@@ -27,7 +26,7 @@ impl<K, V, S: Clone + Default> Default for Shards<K, V, S> {
     }
 }
 
-impl<K: Eq + Hash, V, S: BuildHasher> Shards<K, V, S> {
+impl<K: Eq + Hash, V> Shards<K, V> {
     /// A map takes the lowest bits and the highest of the hash to find an entry; what is between
     /// them is left to choose the map.
     fn shard<Q: Hash + ?Sized>(&self, key: &Q) -> usize {
@@ -47,11 +46,6 @@ impl<K: Eq + Hash, V, S: BuildHasher> Shards<K, V, S> {
     {
         let shard = self.shard(key);
         self.shards.get_mut(shard)?.get_mut(key)
-    }
-
-    pub(crate) fn entry(&mut self, key: K) -> Entry<'_, K, V> {
-        let shard = self.shard(&key);
-        self.shards[shard].entry(key)
     }
 
     pub(crate) fn insert(&mut self, key: K, value: V) -> Option<V> {
@@ -77,29 +71,21 @@ impl<K: Eq + Hash, V, S: BuildHasher> Shards<K, V, S> {
 }
 
 #[cfg(test)]
-impl<K, V, S> Shards<K, V, S> {
-    /// How many entries each map has.
-    pub(crate) fn sizes(&self) -> impl Iterator<Item = usize> {
-        self.shards.iter().map(HashMap::len)
-    }
-}
-
-#[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn entries_are_spread_evenly_and_found_again() {
-        let mut map = Shards::<_, _>::default();
+        let mut map = Shards::default();
         for key in 0..6400_u32 {
             map.insert(key, key);
         }
-        assert!(map.sizes().all(|size| (50..200).contains(&size)));
-        assert_eq!(map.sizes().sum::<usize>(), map.iter().count());
+        let sizes = || map.shards.iter().map(HashMap::len);
+        assert!(sizes().all(|size| (50..200).contains(&size)));
+        assert_eq!(sizes().sum::<usize>(), map.iter().count());
         *map.get_mut(&7).expect("it is there") += 1;
         assert_eq!(map.get(&7), Some(&8));
         assert_eq!((map.remove(&7), map.remove(&7)), (Some(8), None));
-        *map.entry(7).or_insert(1) += 1;
-        assert_eq!(map.values_mut().filter(|value| **value == 2).count(), 2);
+        assert_eq!(map.values_mut().filter(|value| **value == 2).count(), 1);
     }
 }

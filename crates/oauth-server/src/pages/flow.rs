@@ -113,11 +113,11 @@ impl Visit {
     }
 
     /// The form of one of our pages, from the browser that was shown it.
-    fn checked_form(&self) -> Result<Parameters, OAuthError> {
+    fn checked_form(&self) -> Result<Parameters<'static>, OAuthError> {
         let form = self.server.posted(&self.request)?;
         self.browser
             .check(&self.server, &self.request, form.get(FIELD))?;
-        Ok(form)
+        Ok(form.into_owned())
     }
 
     fn form(&mut self, path: &str, fields: &[(&str, &str)]) -> Result<Form, OAuthError> {
@@ -154,7 +154,7 @@ impl Visit {
     }
 
     fn source(&self) -> Option<Source> {
-        self.request.extensions().get::<Source>().copied()
+        Source::of(&self.request)
     }
 }
 

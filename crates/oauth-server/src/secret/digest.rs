@@ -1,11 +1,11 @@
 //! The keyed hash of a generated secret, which only takes one and the same time to compare.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use subtle::ConstantTimeEq;
 
-use crate::{BuildError, OsRandom, Random, mac::hmac_sha256};
+use crate::{BuildError, OsRandom, Random, mac::HmacKey};
 
 /// The HMAC-SHA-256 of a generated secret, with a random key of its own beside it: nobody sees
 /// that two are of the same secret, and no table made beforehand finds one. It is fast, because
@@ -30,9 +30,13 @@ use crate::{BuildError, OsRandom, Random, mac::hmac_sha256};
 /// assert!(one == other);
 /// # Ok::<(), oauth_server::BuildError>(())
 /// ```
-#[derive(Clone, Copy)]
-pub struct SecretDigest {
+#[derive(Clone)]
+pub struct SecretDigest(Arc<Digest>);
+
+struct Digest {
     key: [u8; 32],
+    /// The same key, ready to be used.
+    ready: HmacKey,
     mac: [u8; 32],
 }
 
@@ -45,29 +49,33 @@ impl SecretDigest {
     pub fn of(secret: &str) -> Result<Self, BuildError> {
         let mut key = [0; 32];
         OsRandom.fill(&mut key)?;
-        let mac = hmac_sha256(&key, secret.as_bytes());
-        Ok(Self { key, mac })
+        let mac = HmacKey::new(&key).sign(secret.as_bytes());
+        Ok(Self::new(key, mac))
+    }
+
+    fn new(key: [u8; 32], mac: [u8; 32]) -> Self {
+        let ready = HmacKey::new(&key);
+        Self(Arc::new(Digest { key, ready, mac }))
     }
 
     /// The inverse of its `Display`.
     pub(super) fn read(text: &str) -> Option<Self> {
         let bytes = |text| BASE64_URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok();
         let (key, mac) = text.split_once(':')?;
-        let (key, mac) = (bytes(key)?, bytes(mac)?);
-        Some(Self { key, mac })
+        Some(Self::new(bytes(key)?, bytes(mac)?))
     }
 
     /// Whether it is the digest of `secret`. Takes the same time wherever they differ.
     pub fn fits(&self, secret: &str) -> bool {
-        let mac = hmac_sha256(&self.key, secret.as_bytes());
-        mac.ct_eq(&self.mac).into()
+        let mac = self.0.ready.sign(secret.as_bytes());
+        mac.ct_eq(&self.0.mac).into()
     }
 }
 
 /// The key and the MAC, each in base64url.
 impl fmt::Display for SecretDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [key, mac] = [self.key, self.mac].map(|part| BASE64_URL_SAFE_NO_PAD.encode(part));
+        let [key, mac] = [self.0.key, self.0.mac].map(|part| BASE64_URL_SAFE_NO_PAD.encode(part));
         write!(f, "{key}:{mac}")
     }
 }
@@ -87,18 +95,20 @@ mod tests {
         let digest = SecretDigest::of("secret").unwrap();
         assert!(digest.fits("secret") && !digest.fits("secreT"));
         for place in 0..32 {
-            let (mut key, mut mac) = (digest, digest);
-            key.key[place] ^= 1;
-            mac.mac[place] ^= 1;
-            assert!(!key.fits("secret") && !mac.fits("secret"), "byte {place}");
+            let (mut key, mut mac) = (digest.0.key, digest.0.mac);
+            key[place] ^= 1;
+            mac[place] ^= 1;
+            let others = [(key, digest.0.mac), (digest.0.key, mac)];
+            let fits = others.map(|(key, mac)| SecretDigest::new(key, mac).fits("secret"));
+            assert_eq!(fits, [false; 2], "byte {place}");
         }
     }
 
     #[test]
     fn equal_secrets_do_not_show() {
         let [one, other] = [(); 2].map(|()| SecretDigest::of("secret").unwrap());
-        assert_ne!(one.key, other.key);
-        assert_ne!(one.mac, other.mac);
+        assert_ne!(one.0.key, other.0.key);
+        assert_ne!(one.0.mac, other.0.mac);
         assert!(one.fits("secret") && other.fits("secret"));
     }
 }

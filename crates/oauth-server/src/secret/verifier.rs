@@ -75,6 +75,7 @@ impl Verifier {
         if password.expose_secret().len() > MAX_SECRET {
             return Ok(false);
         }
+        let password = password.expose_secret();
         self.compare(password, hash.into_iter(), 1).await
     }
 
@@ -83,7 +84,7 @@ impl Verifier {
     /// there was anything to compare it with nor how much.
     pub(crate) fn verify<'a>(
         &self,
-        secret: &SecretString,
+        secret: &str,
         hashes: impl Iterator<Item = &'a SecretHash> + Clone,
     ) -> impl Future<Output = Result<bool, ContextError>> + Send {
         self.compare(secret, hashes, CHOSEN_SECRETS)
@@ -92,16 +93,16 @@ impl Verifier {
     /// What is fast is compared at once, so that nobody who waits holds the hashes.
     fn compare<'a>(
         &self,
-        secret: &SecretString,
+        secret: &str,
         hashes: impl Iterator<Item = &'a SecretHash> + Clone,
         cost: usize,
     ) -> impl Future<Output = Result<bool, ContextError>> + Send {
         let is_slow = |hash: &&SecretHash| matches!(hash, SecretHash::Argon2id(_));
         let mut fast = hashes.clone().filter(|hash| !is_slow(hash));
-        let fits = fast.any(|hash| hash.verify(secret.expose_secret()));
+        let fits = fast.any(|hash| hash.verify(secret));
         let slow = (!fits).then(|| {
             let slow = hashes.filter(is_slow).cloned().collect();
-            Box::pin(self.compare_slowly(secret.clone(), slow, cost))
+            Box::pin(self.compare_slowly(secret.into(), slow, cost))
         });
         async move {
             match slow {
@@ -176,12 +177,10 @@ mod tests {
             ("chosen secreT", false),
             ("nobody knows this", false),
         ] {
-            let fitting = verifier.verify(&secret.into(), hashes.iter()).await;
+            let fitting = verifier.verify(secret, hashes.iter()).await;
             assert_eq!(fitting.unwrap(), fits, "{secret}");
         }
-        let dummy = verifier
-            .verify(&"nobody knows this".into(), [].iter())
-            .await;
+        let dummy = verifier.verify("nobody knows this", [].iter()).await;
         assert!(!dummy.unwrap(), "the dummy hash opens no door");
     }
 
@@ -197,7 +196,7 @@ mod tests {
             ("a generated secret", vec![generated]),
         ] {
             for secret in ["wrong", "chosen secret"] {
-                let fits = verifier.verify(&secret.into(), hashes.iter()).await;
+                let fits = verifier.verify(secret, hashes.iter()).await;
                 let fitting = secret == "chosen secret" && name.contains("chosen");
                 assert_eq!(fits.unwrap(), fitting, "{name}");
                 assert_eq!(verifier.hashed(), 2, "{name}");
@@ -253,7 +252,7 @@ mod tests {
         let mut flood = tokio::task::JoinSet::new();
         for _ in 0..64 {
             let verifier = verifier.clone();
-            flood.spawn(async move { verifier.verify(&"wrong".into(), [].iter()).await.unwrap() });
+            flood.spawn(async move { verifier.verify("wrong", [].iter()).await.unwrap() });
         }
         assert_eq!(flood.join_all().await, [false; 64]);
         // Whoever hashes holds the only permit.

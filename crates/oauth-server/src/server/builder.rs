@@ -1,6 +1,11 @@
 //! Puts a server together.
 
-use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    fmt,
+    sync::{Arc, atomic::AtomicUsize},
+    time::Duration,
+};
 
 use secrecy::SecretString;
 use url::Url;
@@ -395,6 +400,7 @@ impl AuthorizationServerBuilder {
             scopes: self.scopes,
             clock: self.clock,
             grant_ids: GrantIds::new(&*self.random)?,
+            issuances: AtomicUsize::new(0),
             random: self.random,
             token_format: self.token_format,
             grant_types: self.grant_types,

@@ -14,13 +14,13 @@ use crate::{
 impl AccessTokens for SqlStore {
     async fn insert(
         &self,
-        access: AccessTokenRecord,
-        refresh: Option<RefreshTokenRecord>,
+        access: &AccessTokenRecord,
+        refresh: Option<&RefreshTokenRecord>,
     ) -> Result<(), ContextError> {
         let mut steps = self.driver.lock(Some(&access.grant.id));
-        steps.push(insert_access(&access)?);
+        steps.push(insert_access(access)?);
         if let Some(refresh) = refresh {
-            steps.push(insert_refresh(&refresh)?);
+            steps.push(insert_refresh(refresh)?);
         }
         self.driver.transact(steps).await.map(drop)
     }
@@ -40,9 +40,9 @@ impl AccessTokens for SqlStore {
 
     async fn rotate(
         &self,
-        used: RefreshTokenRecord,
-        access: AccessTokenRecord,
-        successor: Option<RefreshTokenRecord>,
+        used: &RefreshTokenRecord,
+        access: &AccessTokenRecord,
+        successor: Option<&RefreshTokenRecord>,
     ) -> Result<Rotation, ContextError> {
         let mut steps = self.driver.lock(Some(&used.grant.id));
         let sql = "UPDATE oauth_refresh_tokens SET record = $2, consumed = $3 \
@@ -50,13 +50,13 @@ impl AccessTokens for SqlStore {
         let hash = used.hash.to_string();
         let params = vec![
             hash.clone().into(),
-            record(&used)?.into(),
+            record(used)?.into(),
             i64::from(used.consumed).into(),
         ];
         steps.push(Step::required(sql, params));
-        steps.push(insert_access(&access)?);
+        steps.push(insert_access(access)?);
         if let Some(successor) = successor {
-            steps.push(insert_refresh(&successor)?);
+            steps.push(insert_refresh(successor)?);
         }
         if self.driver.transact(steps).await?.is_some() {
             return Ok(Rotation::Done);

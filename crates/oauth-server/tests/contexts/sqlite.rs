@@ -40,7 +40,7 @@ async fn what_is_stored_outlives_the_process_and_holds_no_token() {
     let jti = TokenHash::of("the jti itself");
     {
         let contexts = of(SqlStore::sqlite(&path).await.unwrap()).await;
-        contexts.tokens.insert(token.clone(), None).await.unwrap();
+        contexts.tokens.insert(&token, None).await.unwrap();
         let ids = &contexts.jwt_ids;
         let used = ids.consume("app", &jti, records::end(), before).await;
         assert!(used.unwrap());

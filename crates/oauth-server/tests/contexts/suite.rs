@@ -148,7 +148,7 @@ async fn clients_scopes_and_people(contexts: &Contexts) {
 async fn tokens_live_and_die_with_their_grant(contexts: &Contexts) {
     let tokens = &contexts.tokens;
     let (a, r) = (access("a", "g", "app", "p"), refresh("r", "g", "app", "p"));
-    tokens.insert(a.clone(), Some(r.clone())).await.unwrap();
+    tokens.insert(&a, Some(&r)).await.unwrap();
     let stored = tokens.get(&a.hash).await.unwrap().unwrap();
     assert_eq!(serde_json::json!(stored), serde_json::json!(a));
     let stored = tokens.get_refresh(&r.hash).await.unwrap().unwrap();
@@ -164,7 +164,7 @@ async fn tokens_live_and_die_with_their_grant(contexts: &Contexts) {
     tokens.revoke_grant(&a.grant.id, end()).await.unwrap();
     assert!(tokens.get_refresh(&r.hash).await.unwrap().is_none());
     let late = refresh("late", "g", "app", "p");
-    tokens.insert(a.clone(), Some(late.clone())).await.unwrap();
+    tokens.insert(&a, Some(&late)).await.unwrap();
     assert!(tokens.get(&a.hash).await.unwrap().is_none(), "born dead");
     assert!(tokens.get_refresh(&late.hash).await.unwrap().is_none());
 }
@@ -174,10 +174,10 @@ async fn a_refresh_token_rotates_once(contexts: &Contexts) {
     let of = |name: &str| refresh(name, "rotating", "app", "p");
     let first = of("first");
     let a = |name: &str| access(name, "rotating", "app", "p");
-    tokens.insert(a("a0"), Some(first.clone())).await.unwrap();
+    tokens.insert(&a("a0"), Some(&first)).await.unwrap();
     let mut kept = first.clone();
     kept.expires_at -= Duration::from_secs(1);
-    let rotated = tokens.rotate(kept.clone(), a("a1"), None).await.unwrap();
+    let rotated = tokens.rotate(&kept, &a("a1"), None).await.unwrap();
     assert_eq!(rotated, Rotation::Done);
     let stored = tokens.get_refresh(&first.hash).await.unwrap().unwrap();
     assert_eq!(
@@ -188,10 +188,14 @@ async fn a_refresh_token_rotates_once(contexts: &Contexts) {
     let mut used = first.clone();
     used.consumed = true;
     let second = of("second");
-    let rotated = tokens.rotate(used.clone(), a("a2"), Some(second.clone()));
-    assert_eq!(rotated.await.unwrap(), Rotation::Done);
-    let again = tokens.rotate(used, a("a3"), Some(of("third")));
-    assert_eq!(again.await.unwrap(), Rotation::Consumed);
+    let rotate = async |used, access: &str, successor| {
+        let rotated = tokens.rotate(used, &a(access), Some(successor)).await;
+        rotated.unwrap()
+    };
+    assert_eq!(rotate(&used, "a2", &second).await, Rotation::Done);
+    let (third, fourth) = (of("third"), of("fourth"));
+    let again = rotate(&used, "a3", &third).await;
+    assert_eq!(again, Rotation::Consumed);
     assert!(tokens.get(&a("a3").hash).await.unwrap().is_none());
     assert!(
         tokens
@@ -210,8 +214,8 @@ async fn a_refresh_token_rotates_once(contexts: &Contexts) {
     );
 
     tokens.revoke_grant(&second.grant.id, end()).await.unwrap();
-    let gone = tokens.rotate(second, a("a4"), Some(of("fourth")));
-    assert_eq!(gone.await.unwrap(), Rotation::Gone);
+    let gone = rotate(&second, "a4", &fourth).await;
+    assert_eq!(gone, Rotation::Gone);
     assert!(tokens.get(&a("a4").hash).await.unwrap().is_none());
 }
 
@@ -221,7 +225,7 @@ async fn families_die_by_client_and_by_person(contexts: &Contexts) {
         let (id, name) = (format!("{client}/{person}"), format!("{client}-{person}"));
         let a = access(&name, &id, client, person);
         let r = refresh(&format!("refresh {name}"), &id, client, person);
-        tokens.insert(a, Some(r)).await.unwrap();
+        tokens.insert(&a, Some(&r)).await.unwrap();
     };
     let live = async |client: &str, person: &str| {
         let hash = TokenHash::of(&format!("{client}-{person}"));
@@ -252,7 +256,7 @@ async fn nothing_slips_through_a_revocation(contexts: &Contexts, trials: usize) 
     for trial in 0..trials * 3 {
         let (name, person) = (format!("racing {trial}"), format!("racer {trial}"));
         let first = access(&format!("{name} first"), &name, "app", &person);
-        contexts.tokens.insert(first.clone(), None).await.unwrap();
+        contexts.tokens.insert(&first, None).await.unwrap();
         let start = Arc::new(tokio::sync::Barrier::new(5));
         let mut racing = tokio::task::JoinSet::new();
         let mut hashes = vec![first.hash];
@@ -263,7 +267,7 @@ async fn nothing_slips_through_a_revocation(contexts: &Contexts, trials: usize) 
             let (tokens, start) = (contexts.tokens.clone(), start.clone());
             racing.spawn(async move {
                 start.wait().await;
-                tokens.insert(a, Some(r)).await.unwrap();
+                tokens.insert(&a, Some(&r)).await.unwrap();
             });
         }
         let (tokens, start) = (contexts.tokens.clone(), start.clone());
@@ -518,7 +522,7 @@ async fn what_has_ended_is_purged_in_batches(contexts: &Contexts) {
         let mut r = refresh(&format!("r {name}"), &name, "app", "p");
         // Idle for too long, but its family may still be replayed.
         r.expires_at -= Duration::from_secs(5);
-        tokens.insert(a, Some(r)).await.unwrap();
+        tokens.insert(&a, Some(&r)).await.unwrap();
     };
     for index in 0..10 {
         insert(index).await;

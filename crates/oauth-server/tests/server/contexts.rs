@@ -87,8 +87,8 @@ impl Flaky {
 impl AccessTokens for Flaky {
     async fn insert(
         &self,
-        access: AccessTokenRecord,
-        refresh: Option<RefreshTokenRecord>,
+        access: &AccessTokenRecord,
+        refresh: Option<&RefreshTokenRecord>,
     ) -> Result<(), ContextError> {
         self.up()?;
         self.tokens.insert(access, refresh).await
@@ -113,9 +113,9 @@ impl AccessTokens for Flaky {
 
     async fn rotate(
         &self,
-        used: RefreshTokenRecord,
-        access: AccessTokenRecord,
-        successor: Option<RefreshTokenRecord>,
+        used: &RefreshTokenRecord,
+        access: &AccessTokenRecord,
+        successor: Option<&RefreshTokenRecord>,
     ) -> Result<Rotation, ContextError> {
         self.up()?;
         self.tokens.rotate(used, access, successor).await

@@ -176,7 +176,7 @@ async fn what_has_ended_is_cleared_away_a_few_at_a_time() {
     assert_eq!(world.server.purge(100).await.unwrap(), 0);
 }
 
-/// Every issuance clears away more than it adds, so what is stored follows the lifetimes.
+/// Issuances clear away more than they add, so what is stored follows the lifetimes.
 #[tokio::test]
 async fn a_busy_server_stays_as_small_as_what_lives() {
     let world = world_with(|it| {
@@ -195,5 +195,6 @@ async fn a_busy_server_stays_as_small_as_what_lives() {
             .len();
         most = most.max(stored);
     }
-    assert!(most <= 61, "{most}");
+    // What has ended is cleared away with every eighth.
+    assert!(most <= 60 + 8, "{most}");
 }
