@@ -1,7 +1,10 @@
 //! One exchange with an endpoint: send, wait and send again where that is safe, and sort what
 //! came into exactly one kind.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    pin::Pin,
+    time::{Duration, SystemTime},
+};
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -10,7 +13,7 @@ use secrecy::SecretString;
 use super::Client;
 use crate::{
     EndpointKind, EndpointUrl, Error, ErrorCode, OAuthError, Params, Replay, RetryPolicy, Scopes,
-    error::clean_header, random, response, spans,
+    TransportError, error::clean_header, random, response, spans,
 };
 
 /// How a request may be repeated, and which secrets to keep out of what the server says.
@@ -56,6 +59,19 @@ pub(super) struct Answer {
     /// The JWT that authenticated the client, for errors about the answer to hide.
     pub(super) assertion: Option<SecretString>,
 }
+
+/// A request on its way.
+struct Try<'a> {
+    url: EndpointUrl,
+    /// Whether it carries a proof of a key (RFC 9449 §5).
+    proved: bool,
+    /// The JWT that authenticates the client.
+    assertion: Option<SecretString>,
+    issued_at: SystemTime,
+    sent: Pin<Box<dyn Future<Output = Sent> + Send + 'a>>,
+}
+
+type Sent = Result<http::Response<Bytes>, TransportError>;
 
 /// Builds the request for one try.
 type Build<'a> = dyn Fn() -> Result<http::Request<Bytes>, Error> + Send + Sync + 'a;
@@ -107,24 +123,13 @@ impl Client {
         let mut retry = 0;
         let mut challenged = false;
         loop {
-            #[cfg_attr(
-                not(feature = "dpop"),
-                expect(unused_mut, reason = "only a proof is added")
-            )]
-            let mut request = build()?;
-            // Whoever built the request: nothing goes out in clear but to loopback.
-            let url = match EndpointUrl::of(&request) {
-                Some(url) => url.clone(),
-                None => EndpointUrl::parse(&request.uri().to_string())
-                    .map_err(|error| error.at(call.endpoint))?,
-            };
-            #[cfg(feature = "dpop")]
-            let proved = self.prove(&mut request, call.endpoint, &url)?;
-            #[cfg(not(feature = "dpop"))]
-            let proved = false;
-            let assertion = self.shown(&request);
-            let issued_at = self.0.clock.now();
-            let sent = self.0.transport.send(request, self.0.limits);
+            let Try {
+                url,
+                proved,
+                assertion,
+                issued_at,
+                sent,
+            } = self.start(build()?, call.endpoint)?;
             let result = spans::request(self.0.provider.name(), call.endpoint, sent).await;
             let nonce = self.new_nonce(&url, result.as_ref().ok());
             let (error, again) = match result {
@@ -172,6 +177,35 @@ impl Client {
             }
             retry += 1;
         }
+    }
+
+    /// Apart from the rest, so that the future of a call does not hold the request.
+    fn start(
+        &self,
+        #[cfg_attr(
+            not(feature = "dpop"),
+            expect(unused_mut, reason = "only a proof is added")
+        )]
+        mut request: http::Request<Bytes>,
+        endpoint: EndpointKind,
+    ) -> Result<Try<'_>, Error> {
+        // Whoever built the request: nothing goes out in clear but to loopback.
+        let url = match EndpointUrl::of(&request) {
+            Some(url) => url.clone(),
+            None => EndpointUrl::parse(&request.uri().to_string())
+                .map_err(|error| error.at(endpoint))?,
+        };
+        #[cfg(feature = "dpop")]
+        let proved = self.prove(&mut request, endpoint, &url)?;
+        #[cfg(not(feature = "dpop"))]
+        let proved = false;
+        Ok(Try {
+            url,
+            proved,
+            assertion: self.shown(&request),
+            issued_at: self.0.clock.now(),
+            sent: self.0.transport.send(request, self.0.limits),
+        })
     }
 
     /// Adds to an error what every error has, and takes out what none may have.

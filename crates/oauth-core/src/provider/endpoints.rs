@@ -121,7 +121,8 @@ impl EndpointUrl {
     /// The URL that `request` was built with, if it still goes there: no need to parse it again.
     pub(crate) fn of<B>(request: &http::Request<B>) -> Option<&Self> {
         let url = request.extensions().get::<Self>()?;
-        (*request.uri() == url.0.uri).then_some(url)
+        let (asked, own) = (request.uri(), url.as_uri());
+        (is_copy(asked, own) || asked == own).then_some(url)
     }
 
     /// The URL.
@@ -168,6 +169,19 @@ impl FromStr for EndpointUrl {
     fn from_str(text: &str) -> Result<Self, Error> {
         Self::parse(text)
     }
+}
+
+/// Whether both are the same text in the same place, as copies of a URI are: found out without
+/// reading it.
+fn is_copy(one: &Uri, other: &Uri) -> bool {
+    let parts = |uri: &Uri| {
+        let authority = uri.authority().map(|it| std::ptr::from_ref(it.as_str()));
+        let path = uri
+            .path_and_query()
+            .map(|it| std::ptr::from_ref(it.as_str()));
+        (authority, path)
+    };
+    parts(one) == parts(other) && one.scheme() == other.scheme()
 }
 
 /// Whether the host is this machine, after the URL parser has normalised it: 127.0.0.0/8, ::1 or
