@@ -20,7 +20,7 @@ use crate::{
 
 pub fn run(effort: Effort) {
     let endpoint = Endpoint::start();
-    let exchanges = effort.pick(16_000, 4_000);
+    let exchanges = effort.pick(4_000, 4_000);
     let contestants = vec![
         raw("raw reqwest + serde_json", &endpoint, exchanges, None),
         raw(
@@ -33,7 +33,7 @@ pub fn run(effort: Effort) {
         ours(&endpoint, exchanges),
     ];
     let figures = [("token exchange, 32 at a time", "k/s")];
-    interleave(&figures, effort.pick(15, 5), contestants);
+    interleave(&figures, effort.pick(75, 5), contestants);
 }
 
 #[derive(Deserialize)]
