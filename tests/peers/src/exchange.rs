@@ -20,7 +20,7 @@ use crate::{
 
 pub fn run(effort: Effort) {
     let endpoint = Endpoint::start();
-    let exchanges = effort.pick(4_000, 4_000);
+    let exchanges = 4_000;
     let contestants = vec![
         raw("raw reqwest + serde_json", &endpoint, exchanges, None),
         raw(
