@@ -104,3 +104,20 @@ async fn a_write_finds_the_file_gone_that_was_there_for_the_read_before() {
         "what is written into a file that is gone is lost"
     );
 }
+
+#[tokio::test]
+async fn who_only_reads_finds_out_that_the_file_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let workers = one_thread(folder.path()).await;
+    let look_up = || workers.look_up(|connection| connection.run(|_| Ok(())));
+    look_up().await.unwrap();
+    fs::remove_file(folder.path().join("tokens.db")).unwrap();
+    let begun = Instant::now();
+    let error = loop {
+        match look_up().await {
+            Ok(()) => assert!(begun.elapsed() < Duration::from_secs(10), "nobody looks"),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+}
