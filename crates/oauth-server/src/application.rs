@@ -219,7 +219,7 @@ pub(crate) fn error_response(error: &OAuthError) -> Response<Bytes> {
 
 pub(crate) fn json_response(status: StatusCode, body: &impl Serialize) -> Response<Bytes> {
     let json = HeaderValue::from_static("application/json");
-    // Room for most answers: nothing that a buffer grows out of is left behind with a token in it.
+    // Room for nearly all answers: a buffer that grows leaves a copy of its tokens behind.
     let mut text = Vec::with_capacity(512);
     match serde_json::to_writer(&mut text, body) {
         Ok(()) => respond(status, (CONTENT_TYPE, json), text.into()),

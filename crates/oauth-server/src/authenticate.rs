@@ -186,7 +186,11 @@ fn basic(header: &HeaderValue, encoding: BasicEncoding) -> Option<Credentials<'s
         }
         (id, secret) => {
             let secret = SecretString::from(secret.into_owned());
-            let both = format!("{id}:{}", secret.expose_secret());
+            // Of just its size, so that it is not moved when it becomes a secret.
+            let mut both = String::with_capacity(id.len() + 1 + secret.expose_secret().len());
+            both.push_str(&id);
+            both.push(':');
+            both.push_str(secret.expose_secret());
             Some(Credentials::Header(both.into(), id.len()))
         }
     }

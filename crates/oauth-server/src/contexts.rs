@@ -121,7 +121,7 @@ pub trait AccessTokens: fmt::Debug + Send + Sync {
     ) -> Result<usize, ContextError>;
 
     /// Removes at most `limit` records of each kind that ended by `now`, refresh tokens when
-    /// their grant has, and says how many they were. Called at every eighth issuance, so a store that
+    /// their grant has, and says how many they were. Called at a server's first issuance and at every eighth after it, so a store that
     /// cleans up by itself needs not implement it.
     ///
     /// # Errors

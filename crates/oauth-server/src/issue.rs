@@ -14,8 +14,8 @@ use crate::{
 /// How long a revoked grant is remembered: longer than any issuance under way can take.
 const REVOCATION_REMEMBERED: Duration = Duration::from_secs(600);
 
-/// Every so many issuances clear away so many ended tokens of each kind: far more than they add,
-/// and quickly done.
+/// A server's first issuance, and every so many after it, clear away so many ended tokens of each
+/// kind: far more than they add, and quickly done.
 const PURGE_EVERY: usize = 8;
 const PURGE_BATCH: usize = 128;
 
@@ -108,15 +108,12 @@ impl AuthorizationServer {
         };
         let (refresh_token, refresh) = refresh.unzip();
         let id_token = self.new_id_token(&access_token, &access, wishes.nonce)?;
+        // Before anything is awaited: what is in it is wiped, however this ends.
+        let answer = TokenResponse::new(access_token, &access, refresh_token, id_token);
         let stored = self.access_tokens().insert(&access, refresh.as_deref());
         stored.await?;
         self.purge_some(access.issued_at).await;
-        Ok(TokenResponse::new(
-            access_token,
-            &access,
-            refresh_token,
-            id_token,
-        ))
+        Ok(answer)
     }
 
     pub(crate) fn new_grant(

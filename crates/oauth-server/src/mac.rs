@@ -4,7 +4,6 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 /// A key that has been read into the hash: half of the work of an HMAC.
-#[derive(Clone)]
 pub(crate) struct HmacKey(Hmac<Sha256>);
 
 impl HmacKey {

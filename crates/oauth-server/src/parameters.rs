@@ -90,17 +90,6 @@ impl<'a> Parameters<'a> {
         owned.collect()
     }
 
-    /// The same, on its own.
-    #[cfg(feature = "pages")]
-    pub(crate) fn into_owned(self) -> Parameters<'static> {
-        let repeated = self.repeated.iter();
-        let repeated = repeated.map(|name| name.clone().into_owned().into());
-        Parameters {
-            repeated: repeated.collect(),
-            ..Parameters::from_pairs(self.into_pairs())
-        }
-    }
-
     pub(crate) fn without(mut self, names: &[&str]) -> Self {
         self.pairs.retain(|(name, _)| !names.contains(&&**name));
         self

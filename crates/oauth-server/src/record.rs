@@ -95,9 +95,23 @@ pub struct GrantRecord {
 impl GrantRecord {
     /// Whether it is this client's (or any's) and this person's (or anybody's).
     pub(crate) fn is_of(&self, client_id: Option<&str>, subject: Option<&str>) -> bool {
-        client_id.is_none_or(|client_id| *client_id == *self.client_id)
-            && subject.is_none_or(|subject| Some(subject) == self.subject.as_deref())
+        is_of(
+            (&self.client_id, self.subject.as_deref()),
+            client_id,
+            subject,
+        )
     }
+}
+
+/// Whether what `owner` has, a client and a person, is this client's (or any's) and this person's (or
+/// anybody's).
+pub(crate) fn is_of(
+    owner: (&str, Option<&str>),
+    client_id: Option<&str>,
+    subject: Option<&str>,
+) -> bool {
+    client_id.is_none_or(|client_id| client_id == owner.0)
+        && subject.is_none_or(|subject| Some(subject) == owner.1)
 }
 
 /// A stored access token.

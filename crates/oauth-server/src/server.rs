@@ -191,12 +191,9 @@ impl AuthorizationServer {
         self.0.id_token_lifetime
     }
 
-    /// How many there were, with this one.
+    /// How many there were before this one.
     pub(crate) fn count_issuance(&self) -> usize {
-        self.0
-            .issuances
-            .fetch_add(1, Ordering::Relaxed)
-            .wrapping_add(1)
+        self.0.issuances.fetch_add(1, Ordering::Relaxed)
     }
 
     pub(crate) fn grant_ids(&self) -> &GrantIds {

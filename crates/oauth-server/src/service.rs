@@ -16,7 +16,7 @@ use http::{
     header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_FRAME_OPTIONS},
 };
 use http_body::Body;
-use http_body_util::Full;
+use http_body_util::{Full, LengthLimitError};
 use serde_json::Value;
 use tower_service::Service;
 
@@ -253,6 +253,7 @@ where
     }
 }
 
+#[derive(Debug, PartialEq)]
 enum Unread {
     TooLarge,
     Incomplete,
@@ -260,11 +261,18 @@ enum Unread {
 
 /// The data of a body of at most `most` bytes. What comes in one piece, as nearly all do, is not
 /// copied.
-async fn whole<B: Body>(body: B, most: usize) -> Result<Bytes, Unread> {
+async fn whole<B>(body: B, most: usize) -> Result<Bytes, Unread>
+where
+    B: Body,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
     let mut body = pin!(body);
     let (mut first, mut all) = (Bytes::new(), BytesMut::new());
     while let Some(frame) = poll_fn(|context| body.as_mut().poll_frame(context)).await {
-        let frame = frame.map_err(|_| Unread::Incomplete)?;
+        let frame = frame.map_err(|error| match error.into().is::<LengthLimitError>() {
+            true => Unread::TooLarge,
+            false => Unread::Incomplete,
+        })?;
         let Ok(mut data) = frame.into_data() else {
             continue;
         };
@@ -330,4 +338,62 @@ fn unframed(mut page: Response<Bytes>) -> Response<Bytes> {
     let policy = headers.entry(CONTENT_SECURITY_POLICY);
     policy.or_insert(HeaderValue::from_static("frame-ancestors 'none'"));
     page
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use http_body::Frame;
+
+    use super::*;
+
+    /// A body in these pieces.
+    struct Pieces(VecDeque<Result<Frame<Bytes>, Box<dyn Error + Send + Sync>>>);
+
+    impl Body for Pieces {
+        type Data = Bytes;
+        type Error = Box<dyn Error + Send + Sync>;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+            Poll::Ready(self.0.pop_front())
+        }
+    }
+
+    fn pieces(texts: &[&'static str]) -> Pieces {
+        let frames = texts.iter().map(|text| Frame::data(Bytes::from(*text)));
+        Pieces(frames.map(Ok).collect())
+    }
+
+    #[tokio::test]
+    async fn a_body_is_read_whole_in_whatever_pieces_it_comes() {
+        for texts in [
+            &["abcdef"][..],
+            &["ab", "cd", "ef"],
+            &["", "abc", "", "def", ""],
+            &["a", "bcdef"],
+        ] {
+            let read = whole(pieces(texts), 6).await;
+            assert_eq!(read, Ok(Bytes::from("abcdef")), "{texts:?}");
+            let read = whole(pieces(texts), 5).await;
+            assert_eq!(read, Err(Unread::TooLarge), "{texts:?}");
+        }
+        assert_eq!(whole(pieces(&[]), 0).await, Ok(Bytes::new()));
+        let mut with_trailers = pieces(&["ab", "cd"]);
+        let trailers = Frame::trailers(HeaderMap::new());
+        with_trailers.0.insert(1, Ok(trailers));
+        assert_eq!(whole(with_trailers, 4).await, Ok(Bytes::from("abcd")));
+    }
+
+    #[tokio::test]
+    async fn a_body_that_breaks_is_not_read() {
+        let mut broken = pieces(&["ab"]);
+        broken.0.push_back(Err("broken".into()));
+        assert_eq!(whole(broken, 4).await, Err(Unread::Incomplete));
+        let limited = http_body_util::Limited::new(pieces(&["ab", "cd"]), 3);
+        assert_eq!(whole(limited, 4).await, Err(Unread::TooLarge));
+    }
 }

@@ -37,7 +37,9 @@ type Key = (Option<TokenHash>, Source);
 const ANYWHERE: Source = Source(IpAddr::V6(Ipv6Addr::LOCALHOST));
 
 impl Source {
-    /// Where `request` came from, if its extensions say so.
+    /// Where `request` came from, if its extensions say so: its `Source`, or else the peer of axum's
+    /// `ConnectInfo`, an IPv4 address as such even where the socket writes it as one of IPv6. What an
+    /// application itself wants to know, it asks here, too.
     pub fn of<B>(request: &Request<B>) -> Option<Self> {
         let extensions = request.extensions();
         if let Some(source) = extensions.get() {
@@ -254,6 +256,19 @@ fn may_go_on(wait: Option<Duration>) -> Result<(), OAuthError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_source_that_is_set_counts_before_the_peer() {
+        let mut request = Request::new(());
+        assert_eq!(Source::of(&request), None);
+        let peer: SocketAddr = "[::ffff:192.0.2.1]:4000".parse().unwrap();
+        request.extensions_mut().insert(ConnectInfo(peer));
+        let peer = Source([192, 0, 2, 1].into());
+        assert_eq!(Source::of(&request), Some(peer));
+        let set = Source([198, 51, 100, 7].into());
+        request.extensions_mut().insert(set);
+        assert_eq!(Source::of(&request), Some(set));
+    }
 
     #[test]
     fn counters_are_bounded_and_end() {

@@ -155,6 +155,7 @@ impl SqliteBuilder {
             path: self.path,
             busy: self.time_limit,
             max_pages: self.max_pages,
+            exchanged: Arc::default(),
         };
         let workers = Workers::start(settings, self.readers, self.time_limit).await?;
         Ok(Sqlite {

@@ -411,6 +411,32 @@ async fn a_file_taken_away_is_missed_and_one_put_back_is_used() {
     );
 }
 
+#[tokio::test]
+async fn what_was_saved_in_another_file_is_read_there_at_once() {
+    let place = place();
+    let store = open(&place.path).await.unwrap();
+    let owner = user("42");
+    let saved = store.save(&owner, &record("a"), None, None).await;
+    let aside = place.folder.path().join("aside.db");
+    let sql = Connection::open(&place.path).unwrap();
+    sql.execute("VACUUM INTO ?", [aside.to_str()]).unwrap();
+    drop(sql);
+    chmod(&aside, 0o600);
+    let both = async || {
+        let (one, two) = tokio::join!(store.load(&owner), store.load(&owner));
+        [one, two].map(|stored| stored.unwrap().unwrap().record)
+    };
+    assert_eq!(both().await, [record("a"), record("a")]);
+    for suffix in ["-wal", "-shm"] {
+        let _ = fs::remove_file(place.folder.path().join(format!("tokens.db{suffix}")));
+    }
+    fs::rename(&aside, &place.path).unwrap();
+    let version = Some(saved.unwrap());
+    let saved = store.save(&owner, &record("b"), version, None).await;
+    saved.unwrap();
+    assert_eq!(both().await, [record("b"), record("b")]);
+}
+
 /// Root may write anywhere: then this test runs itself again as nobody.
 #[tokio::test]
 async fn a_folder_that_cannot_be_written_is_told() {

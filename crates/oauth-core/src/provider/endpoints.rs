@@ -379,6 +379,12 @@ mod tests {
             *request.uri_mut() = other.parse().unwrap();
             assert_eq!(EndpointUrl::of(&request), None, "{other}");
         }
+        *request.uri_mut() = url.as_uri().clone();
+        assert_eq!(EndpointUrl::of(&request), Some(&url), "a copy");
+        let mut parts = url.as_uri().clone().into_parts();
+        parts.scheme = Some(http::uri::Scheme::HTTP);
+        *request.uri_mut() = Uri::from_parts(parts).unwrap();
+        assert_eq!(EndpointUrl::of(&request), None, "a copy in clear");
     }
 
     #[test]

@@ -87,16 +87,16 @@ impl Tokens {
 
     fn newest(&self, grant: &GrantId) -> Option<Slot> {
         let is_it = |slot| self.kept.get(slot).is_some_and(|it| it.grant == *grant);
-        self.newest.find(number(&grant.0), is_it)
+        self.newest.find(of_grant(grant), is_it)
     }
 
     /// Makes another token the newest of a grant.
     fn put_first(&mut self, grant: &GrantId, before: Option<Slot>, now: Option<Slot>) {
         if let Some(before) = before {
-            self.newest.remove(number(&grant.0), before);
+            self.newest.remove(of_grant(grant), before);
         }
         if let Some(now) = now {
-            self.newest.insert(number(&grant.0), now);
+            self.newest.insert(of_grant(grant), now);
         }
     }
 
@@ -144,11 +144,17 @@ impl Tokens {
     }
 }
 
-/// Where to look for a hash, or for a grant. A hash of what this server drew at random is as good
-/// as any that could be made of it, and grants are counted: nobody can choose one that is stored.
+/// Where to look for a hash: one of what this server drew at random is as good as any that could be
+/// made of it, and nobody can choose one that is stored.
 fn number(bytes: &[u8]) -> u64 {
     let first = bytes.first_chunk().copied().unwrap_or_default();
     u64::from_be_bytes(first)
+}
+
+/// Where to look for a grant. They are counted, each server's from another number on.
+fn of_grant(grant: &GrantId) -> u64 {
+    let (count, server) = grant.0.split_at(8);
+    number(count).wrapping_add(number(server))
 }
 
 #[async_trait]

@@ -3,7 +3,9 @@
 use std::{sync::Arc, time::SystemTime};
 
 use super::arena::Slot;
-use crate::{AccessTokenRecord, GrantId, GrantRecord, RefreshTokenRecord, Scope, TokenHash};
+use crate::{
+    AccessTokenRecord, GrantId, GrantRecord, RefreshTokenRecord, Scope, TokenHash, record::is_of,
+};
 
 #[derive(Debug)]
 pub(super) struct KeptToken {
@@ -137,9 +139,8 @@ impl KeptToken {
         match &self.token {
             Token::Refresh(record) => record.grant.is_of(client_id, subject),
             Token::Access(access) => {
-                let own = access.rest.as_ref().and_then(|it| it.subject.as_deref());
-                client_id.is_none_or(|client_id| *client_id == *access.client_id)
-                    && subject.is_none_or(|subject| Some(subject) == own)
+                let person = access.rest.as_ref().and_then(|it| it.subject.as_deref());
+                is_of((&access.client_id, person), client_id, subject)
             }
         }
     }

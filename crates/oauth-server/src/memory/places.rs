@@ -79,9 +79,10 @@ fn mark(number: u64) -> u64 {
     (number / SHARDS) & ((1 << (64 - SLOT_BITS)) - 1)
 }
 
-/// The table takes the lowest bits to find a group, and the seven highest to tell apart who is in it.
+/// The table takes the lowest bits to find a group, and the seven highest of a `usize` to tell apart
+/// who is in it.
 fn hash(mark: u64) -> u64 {
-    mark | mark.wrapping_mul(SPREAD) & (0x7f << 57)
+    mark | mark.wrapping_mul(SPREAD) & (!0 << (64 - SLOT_BITS))
 }
 
 #[cfg(test)]

@@ -117,7 +117,7 @@ impl Visit {
         let form = self.server.posted(&self.request)?;
         self.browser
             .check(&self.server, &self.request, form.get(FIELD))?;
-        Ok(form.into_owned())
+        Ok(Parameters::from_pairs(form.into_pairs()))
     }
 
     fn form(&mut self, path: &str, fields: &[(&str, &str)]) -> Result<Form, OAuthError> {

@@ -49,8 +49,9 @@ impl SecretDigest {
     pub fn of(secret: &str) -> Result<Self, BuildError> {
         let mut key = [0; 32];
         OsRandom.fill(&mut key)?;
-        let mac = HmacKey::new(&key).sign(secret.as_bytes());
-        Ok(Self::new(key, mac))
+        let ready = HmacKey::new(&key);
+        let mac = ready.sign(secret.as_bytes());
+        Ok(Self(Arc::new(Digest { key, ready, mac })))
     }
 
     fn new(key: [u8; 32], mac: [u8; 32]) -> Self {

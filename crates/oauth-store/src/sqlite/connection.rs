@@ -1,6 +1,13 @@
 //! One connection: opened, checked, opened again when the file was exchanged.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use oauth_core::store::{StoreError, StoreErrorKind};
 use rusqlite::{OpenFlags, TransactionBehavior};
@@ -14,6 +21,8 @@ pub(super) struct Settings {
     /// How long SQLite waits for other writers.
     pub(super) busy: Duration,
     pub(super) max_pages: Option<u32>,
+    /// How often a connection of the store has found another file, or none.
+    pub(super) exchanged: Arc<AtomicU64>,
 }
 
 /// A connection that is opened when it is first needed.
@@ -23,6 +32,8 @@ pub(super) struct Connection {
     open: Option<Open>,
     /// Whether the file was found at its path since [`Connection::look_again`].
     looked: bool,
+    /// When that was last called, and what the others had found until then.
+    asked: Option<(Instant, u64)>,
     read_only: bool,
 }
 
@@ -38,6 +49,7 @@ impl Connection {
             settings,
             open: None,
             looked: false,
+            asked: None,
             read_only,
         }
     }
@@ -45,6 +57,17 @@ impl Connection {
     /// Has the next statement find out whether the file is still at its path.
     pub(super) fn look_again(&mut self) {
         self.looked = false;
+    }
+
+    /// The same where that was not asked for within `pause`, or another connection has found another
+    /// file since: who has saved there reads there.
+    pub(super) fn look_after(&mut self, pause: Duration, now: Instant) {
+        let exchanged = self.settings.exchanged.load(Ordering::Acquire);
+        let recent = |(asked, seen)| now.duration_since(asked) <= pause && seen == exchanged;
+        if !self.asked.is_some_and(recent) {
+            self.asked = Some((now, exchanged));
+            self.look_again();
+        }
     }
 
     /// Makes the file if there is none, and opens it.
@@ -95,7 +118,14 @@ impl Connection {
         done.map_err(|failure| self.explain(failure))
     }
 
-    /// The connection to the file that is at the path now.
+    /// Lets go of a file that is not at the path any more.
+    fn lose(&mut self) {
+        if self.open.take().is_some() {
+            self.settings.exchanged.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    /// The connection to the file that is at the path, or was when it was last looked.
     fn ready(&mut self) -> Result<&mut Open, StoreError> {
         if self.looked
             && let Some(open) = self.open.take()
@@ -108,18 +138,16 @@ impl Connection {
             None => file::path(path).and_then(|path| file::identity(&path)),
         }?;
         let Some(found) = found else {
-            self.open = None;
-            return Err(StoreError::new(
-                StoreErrorKind::Unavailable,
-                format!(
-                    "the token store {} is gone; put it back, or start again for an empty one",
-                    path.display()
-                ),
-            ));
+            let gone = format!(
+                "the token store {} is gone; put it back, or start again for an empty one",
+                path.display()
+            );
+            self.lose();
+            return Err(StoreError::new(StoreErrorKind::Unavailable, gone));
         };
         if self.open.as_ref().is_some_and(|open| open.file != found) {
             tracing::warn!(path = %path.display(), "the token store was exchanged for another file");
-            self.open = None;
+            self.lose();
         }
         let open = match self.open.take() {
             Some(open) => open,
@@ -206,6 +234,7 @@ mod tests {
             path: folder.path().join("tokens.db"),
             busy: Duration::ZERO,
             max_pages: None,
+            exchanged: Arc::default(),
         };
         let mut connection = Connection::new(settings, false);
         connection.create().unwrap();

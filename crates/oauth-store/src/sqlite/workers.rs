@@ -35,7 +35,7 @@ const TAKEN_AT_ONCE: usize = 16;
 const HELD: Duration = Duration::from_millis(1);
 
 /// How long brief jobs take the file to be at its path still: to find that out takes as long as to look
-/// up a row. What a row was a millisecond ago is what it may be anyhow by the time that it is used.
+/// up a row, and what a row was a millisecond ago it may be anyhow by the time that it is used.
 const FOUND: Duration = Duration::from_millis(1);
 
 /// What a thread is to do.
@@ -214,13 +214,9 @@ fn spawn(name: &str, mut connection: Connection) -> Result<Queue, StoreError> {
     let run = move || {
         let mut taken: Vec<Box<dyn Job>> = Vec::with_capacity(TAKEN_AT_ONCE);
         let mut done = Vec::with_capacity(TAKEN_AT_ONCE);
-        let mut looked: Option<Instant> = None;
         while received.blocking_recv_many(&mut taken, TAKEN_AT_ONCE) > 0 {
             let mut since = Instant::now();
-            if looked.is_none_or(|looked| since - looked > FOUND) {
-                connection.look_again();
-                looked = Some(since);
-            }
+            connection.look_after(FOUND, since);
             for mut job in taken.drain(..) {
                 if job.is_brief() {
                     job.run(&mut connection);

@@ -8,6 +8,7 @@ async fn one_thread(folder: &Path) -> Arc<Workers> {
         path: folder.join("tokens.db"),
         busy: Duration::ZERO,
         max_pages: None,
+        exchanged: Arc::default(),
     };
     let workers = Workers::start(settings, 0, Duration::from_secs(60)).await;
     Arc::new(workers.unwrap())
