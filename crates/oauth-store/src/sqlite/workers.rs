@@ -34,8 +34,8 @@ const TAKEN_AT_ONCE: usize = 16;
 /// that the disk has to look for may take long.
 const HELD: Duration = Duration::from_millis(1);
 
-/// How long brief jobs take the file to be at its path still: to find that out takes as long as to look
-/// up a row, and what a row was a millisecond ago it may be anyhow by the time that it is used.
+/// How long brief jobs take the file to be at its path still: to find that out takes about as long as to
+/// look up a row, and what a row was a millisecond ago it may be anyhow by the time that it is used.
 const FOUND: Duration = Duration::from_millis(1);
 
 /// What a thread is to do.
