@@ -31,6 +31,11 @@ const WHY: &[(&str, &str, &str)] = &[
         token sets, which is what keeps a million of them small.",
     ),
     (
+        "stampede, until all are served",
+        "",
+        "Not taken apart: each caller that waits has a look-up of its own, in a box.",
+    ),
+    (
         "authorized requests",
         "plain",
         "`reqwest-middleware, header clone` attaches a header and does nothing else: the boxes and the \
