@@ -159,7 +159,7 @@ impl TokenManager {
         let request = scopes
             .cloned()
             .map_or_else(TokenRequest::any, TokenRequest::scopes);
-        self.usable(subject, request).await.map(ManagedToken)
+        self.usable(&self.flight_key(subject, request)).await
     }
 
     /// A handle for hot paths: its [`header`](TokenHandle::header) is one clock reading and one
@@ -196,21 +196,9 @@ impl TokenManager {
         self.len() == 0
     }
 
-    /// One that can still be used, waiting for a flight if need be.
-    async fn usable(&self, subject: &Subject, request: TokenRequest) -> Result<Arc<Kept>, Error> {
-        let shared = &self.shared;
-        let key = self.flight_key(subject, request);
-        let found = shared.find(&key);
-        let now = shared.timeline.now();
-        if let Some(kept) = &found
-            && now < shared.mandatory_at(kept)
-        {
-            if now >= shared.advisory_at(kept) {
-                shared.renew_in_background(&self.registration, &key, found.clone());
-            }
-            return Ok(Arc::clone(kept));
-        }
-        shared.renewed(&self.registration, &key, found, None).await
+    async fn usable(&self, key: &FlightKey) -> Result<ManagedToken, Error> {
+        let kept = self.shared.usable(&self.registration, key).await?;
+        Ok(ManagedToken(kept))
     }
 
     /// Another token than `rejected`; joins a flight that is under way.

@@ -15,7 +15,7 @@ use super::{
     ManagedToken,
     kept::Kept,
     registration::Registration,
-    shared::{FlightKey, Shared},
+    shared::{FlightKey, Landing, Shared},
     timeline::Moment,
 };
 use crate::{AccessToken, Error};
@@ -94,7 +94,12 @@ impl TokenHandle {
     }
 
     async fn slow_header(&self) -> Result<HeaderValue, Error> {
-        let ready = self.look_up().await?;
+        let kept = self.usable().await?;
+        // Of all who waited for one flight, the first makes it ready.
+        if let Some(header) = self.try_header() {
+            return Ok(header);
+        }
+        let ready = self.warm(kept)?;
         ready.authorization.clone().ok_or_else(|| {
             Error::usage("this provider does not use the Authorization header; let the handle authorize the request")
         })
@@ -163,23 +168,29 @@ impl TokenHandle {
     }
 
     async fn ready(&self) -> Result<Arc<Ready>, Error> {
-        match self.hot.current.load_full() {
-            Some(ready) if self.shared.timeline.now() < ready.look => Ok(ready),
+        match self.current() {
+            Some(ready) => Ok(ready),
             // The state of a look-up is large, and nearly every call does without.
-            _ => Box::pin(self.look_up()).await,
+            None => Box::pin(self.look_up()).await,
         }
     }
 
+    fn current(&self) -> Option<Arc<Ready>> {
+        let ready = self.hot.current.load_full()?;
+        (self.shared.timeline.now() < ready.look).then_some(ready)
+    }
+
     async fn look_up(&self) -> Result<Arc<Ready>, Error> {
-        let manager = super::TokenManager {
-            shared: Arc::clone(&self.shared),
-            registration: Arc::clone(&self.registration),
-        };
-        let key = &self.hot.key;
-        let kept = manager
-            .usable(&key.owner.subject, key.request.clone())
-            .await?;
-        self.warm(kept)
+        let kept = self.usable().await?;
+        // Of all who waited for one flight, the first makes it ready.
+        match self.current() {
+            Some(ready) => Ok(ready),
+            None => self.warm(kept),
+        }
+    }
+
+    async fn usable(&self) -> Landing {
+        self.shared.usable(&self.registration, &self.hot.key).await
     }
 
     fn warm(&self, kept: Arc<Kept>) -> Result<Arc<Ready>, Error> {

@@ -74,10 +74,7 @@ impl<'a> Selection<'a> {
     /// # Errors
     /// As [`TokenManager::get`].
     pub async fn get(&self) -> Result<ManagedToken, Error> {
-        self.manager
-            .usable(&self.subject, self.request.clone())
-            .await
-            .map(ManagedToken)
+        self.manager.usable(&self.key()).await
     }
 
     /// A new token, whatever is in memory: refreshed (RFC 6749 §6), or asked for anew. Joins a
@@ -106,11 +103,15 @@ impl<'a> Selection<'a> {
     /// A handle for hot paths: see [`TokenManager::source`].
     #[must_use]
     pub fn source(&self) -> TokenHandle {
-        let key = FlightKey {
-            owner: self.manager.key(&self.subject),
-            request: self.request.clone(),
-        };
-        TokenHandle::new(&self.manager.shared, &self.manager.registration, &key)
+        TokenHandle::new(
+            &self.manager.shared,
+            &self.manager.registration,
+            &self.key(),
+        )
+    }
+
+    fn key(&self) -> FlightKey {
+        self.manager.flight_key(&self.subject, self.request.clone())
     }
 
     /// Keeps a token that was obtained elsewhere, by a code or a device grant, as the answer to

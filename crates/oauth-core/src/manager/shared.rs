@@ -214,6 +214,25 @@ impl Shared {
         Some(waiter)
     }
 
+    /// One that can still be used, waiting for a flight if need be.
+    pub(crate) async fn usable(
+        self: &Arc<Self>,
+        registration: &Arc<Registration>,
+        key: &FlightKey,
+    ) -> Landing {
+        let found = self.find(key);
+        let now = self.timeline.now();
+        if let Some(kept) = &found
+            && now < self.mandatory_at(kept)
+        {
+            if now >= self.advisory_at(kept) {
+                self.renew_in_background(registration, key, found.clone());
+            }
+            return Ok(Arc::clone(kept));
+        }
+        self.renewed(registration, key, found, None).await
+    }
+
     /// Waits for the flight that renews `found`, or that brings another than `replaces`, which is
     /// not handed out however valid it looks.
     pub(crate) async fn renewed(
@@ -235,11 +254,7 @@ impl Shared {
             if let Some(error) = self.failures.get(key, self.timeline.now()) {
                 return alive(error);
             }
-            let (waiter, pilot) = self.flights.join(key);
-            let ours = pilot.is_some();
-            if let Some(pilot) = pilot {
-                self.launch(registration, key, pilot, replaces.clone())?;
-            }
+            let (waiter, ours) = self.board(registration, key, &replaces)?;
             match waiter.wait().await {
                 Ok(Ok(kept)) if is_old(&kept) => {
                     if ours {
@@ -255,6 +270,21 @@ impl Shared {
             }
         }
         alive(Error::lost())
+    }
+
+    /// Joins the flight of `key`, launching one when there is none; whether it did.
+    fn board(
+        self: &Arc<Self>,
+        registration: &Arc<Registration>,
+        key: &FlightKey,
+        replaces: &Option<AccessToken>,
+    ) -> Result<(Waiter<Landing>, bool), Error> {
+        let (waiter, pilot) = self.flights.join(key);
+        let ours = pilot.is_some();
+        if let Some(pilot) = pilot {
+            self.launch(registration, key, pilot, replaces.clone())?;
+        }
+        Ok((waiter, ours))
     }
 
     fn launch(

@@ -54,6 +54,26 @@ async fn ten_thousand_callers_make_one_request() {
 }
 
 #[tokio::test]
+async fn callers_who_waited_for_one_renewal_share_its_header() {
+    let server = Server::new();
+    server.hold();
+    let handle = TokenManager::new(server.client()).source(&Subject::Client, None);
+    let callers: Vec<_> = (0..100)
+        .map(|_| {
+            let handle = handle.clone();
+            tokio::spawn(async move { handle.header().await })
+        })
+        .collect();
+    server.until(1).await;
+    server.go();
+    let ready = handle.header().await.unwrap();
+    for caller in callers {
+        let header = caller.await.unwrap().unwrap();
+        assert_eq!(header.as_bytes().as_ptr(), ready.as_bytes().as_ptr());
+    }
+}
+
+#[tokio::test]
 async fn a_rotated_refresh_token_is_stored_before_the_access_token_is_seen() {
     let server = Server::new();
     let store = MemoryStore::new();
