@@ -1,4 +1,5 @@
-//! Rounds that take turns: a machine that slows down slows everyone down.
+//! Rounds that take turns: a machine that slows down slows everyone down, and nobody always comes
+//! after the same one.
 
 use std::time::{Duration, Instant};
 
@@ -47,7 +48,7 @@ impl Contestant {
     }
 }
 
-/// Runs the rounds, A B C A B C …, after one of each that doesn't count, and reports the medians.
+/// Runs the rounds, each in [`order`], after one of each that doesn't count, and reports the medians.
 pub fn interleave(figures: &[Figure], rounds: usize, contestants: Vec<Contestant>) {
     take_turns(figures, rounds, contestants, true);
 }
@@ -65,9 +66,10 @@ fn take_turns(figures: &[Figure], rounds: usize, mut contestants: Vec<Contestant
     }
     let mut measured = vec![vec![Vec::new(); figures.len()]; contestants.len()];
     for round in 0..rounds {
-        for (contestant, measured) in contestants.iter_mut().zip(&mut measured) {
+        for at in order(round, contestants.len()) {
+            let contestant = &mut contestants[at];
             if round < contestant.rounds_at_most {
-                for (values, value) in measured.iter_mut().zip((contestant.round)()) {
+                for (values, value) in measured[at].iter_mut().zip((contestant.round)()) {
                     values.push(value);
                 }
             }
@@ -78,6 +80,18 @@ fn take_turns(figures: &[Figure], rounds: usize, mut contestants: Vec<Contestant
             report(*figure, contestant.who, &mut measured[position]);
         }
     }
+}
+
+/// Who comes when: A B C, C B A, B C A, A C B, C A B, B A C. What one leaves behind (threads on this
+/// core or that, warm memory) is felt by the next, who is another each time.
+fn order(round: usize, contestants: usize) -> impl Iterator<Item = usize> {
+    (0..contestants).map(move |place| {
+        let place = match round % 2 {
+            0 => place,
+            _ => contestants - 1 - place,
+        };
+        (round / 2 + place) % contestants
+    })
 }
 
 /// One line of JSON for the program that reads, one of text for the person that waits.

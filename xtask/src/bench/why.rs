@@ -70,13 +70,6 @@ const WHY: &[(&str, &str, &str)] = &[
         its JSON, check the tokens in it and wipe the text. The driver alone leaves it as bytes.",
     ),
     (
-        "load sealed, 1 task",
-        "in clear",
-        "A single task's load is mostly waking other threads and processes, and what that takes changes by \
-        more than a tenth between runs: the same two stores come out on either side of the limit. Of the \
-        work itself, counted by callgrind, the cipher is most; with 32 tasks that is what counts.",
-    ),
-    (
         "load sealed",
         "in clear",
         "`callgrind`: seven tenths of the instructions beyond those of a record in clear are the cipher: \

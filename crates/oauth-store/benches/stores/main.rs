@@ -4,9 +4,9 @@
 //! `cargo bench -p oauth-store --all-features --bench stores -- [--quick] [--rows 1000000]
 //! [postgres|redis|sqlite]…`
 //!
-//! Load and save with 1 and 32 tasks, on a server or file of its own, everybody in turn; then, with
-//! that many rows, the room they and the leases of a day take, and how long a page of `due` and of `purge` takes in them
-//! and in a hundredth of them.
+//! Load and save with 1 and 32 tasks, everybody in turn; then, with that many rows, the room they and
+//! the leases of a day take, and how long a page of `due` and of `purge` takes in them and in a hundredth
+//! of them.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -14,6 +14,7 @@
 )]
 
 mod bare;
+mod cores;
 mod ours;
 mod scale;
 
@@ -28,8 +29,9 @@ use std::{
 
 use async_trait::async_trait;
 use oauth_core::{random::OsRandom, store::TokenStore};
-use oauth_store::{Encrypted, Key, Keys, Plaintext, Postgres, Redis, Sqlite};
+use oauth_store::{Backend, Encrypted, Key, Keys, Plaintext, Postgres, Redis, Sqlite};
 use test_servers::{PostgresServer, RedisServer};
+use tokio::runtime::Runtime;
 
 use ours::Ours;
 
@@ -45,9 +47,8 @@ struct Rounds {
 }
 
 impl Rounds {
-    /// A single task waits for threads and processes to be woken, now on this core and now on the other,
-    /// which takes up to three times as long for a while: more rounds, and shorter ones, give everybody
-    /// their share of it.
+    /// A single task waits for threads and processes to be woken, which takes up to three times as long for
+    /// a while: more rounds, and shorter ones, give everybody their share of it.
     fn of(self, tasks: usize) -> Self {
         match tasks {
             1 => Self {
@@ -77,7 +78,7 @@ fn main() {
             each: Duration::from_millis(100),
         },
         None => Rounds {
-            count: 21,
+            count: 24,
             each: Duration::from_millis(200),
         },
     };
@@ -86,170 +87,211 @@ fn main() {
         .iter()
         .any(|argument| names.contains(&argument.as_str()));
     let wanted = |name: &str| all || arguments.iter().any(|argument| argument == name);
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(async {
-        if wanted("postgres") {
-            postgres(rounds, rows).await;
-        }
-        if wanted("redis") {
-            redis(rounds, rows).await;
-        }
-        if wanted("sqlite") {
-            sqlite(rounds, rows).await;
-        }
+    if wanted("postgres") {
+        postgres(rounds, rows);
+    }
+    if wanted("redis") {
+        redis(rounds, rows);
+    }
+    if wanted("sqlite") {
+        sqlite(rounds, rows);
+    }
+}
+
+/// Runs `measure` for each number of tasks, on the cores and the runtime that are theirs.
+fn for_each_number_of_tasks(measure: impl AsyncFn(usize)) {
+    for tasks in TASKS {
+        cores::with(tasks, || runtime().block_on(measure(tasks)));
+    }
+}
+
+fn runtime() -> Runtime {
+    Runtime::new().unwrap()
+}
+
+fn postgres(rounds: Rounds, rows: usize) {
+    for_each_number_of_tasks(async |tasks| {
+        let server = PostgresServer::start().unwrap();
+        let (bare, ours) = (schema(&server, "bare"), schema(&server, "ours"));
+        ours::fill(&Plaintext::new(Postgres::connect(&bare).await.unwrap()), 0).await;
+        let bare = Arc::new(bare::Postgres::new(&bare).await);
+        let ours = Postgres::connect(&ours).await.unwrap();
+        compare("PostgreSQL", rounds, tasks, bare, ours).await;
     });
+    if rows > 0 {
+        runtime().block_on(many_in_postgres(rows));
+    }
 }
 
-async fn postgres(rounds: Rounds, rows: usize) {
+/// The URL of a new one.
+fn schema(server: &PostgresServer, name: &str) -> String {
+    server.sql(&format!("CREATE SCHEMA {name}")).unwrap();
+    format!("{}?options=-csearch_path%3D{name}", server.url())
+}
+
+async fn many_in_postgres(rows: usize) {
     let server = PostgresServer::start().unwrap();
-    let url = |schema| format!("{}?options=-csearch_path%3D{schema}", server.url());
-    let connect = |schema: &'static str| {
-        server.sql(&format!("CREATE SCHEMA {schema}")).unwrap();
-        let url = url(schema);
-        async move { Postgres::connect(&url).await.unwrap() }
+    let url = schema(&server, "many");
+    let store: Arc<dyn TokenStore> =
+        Arc::new(Plaintext::new(Postgres::connect(&url).await.unwrap()));
+    let size = || -> f64 {
+        let tables = "SELECT sum(pg_total_relation_size(oid)) FROM pg_class \
+            WHERE relkind = 'r' AND relnamespace = 'many'::regnamespace";
+        server.sql(tables).unwrap().parse().unwrap()
     };
-    let clear = Plaintext::new(connect("clear").await);
-    let sealed = Encrypted::new(connect("sealed").await, keys());
-    ours::fill(&Plaintext::new(connect("bare").await)).await;
-    let bare = bare::Postgres::new(&url("bare")).await;
-    compare("PostgreSQL", rounds, Arc::new(bare), clear, sealed).await;
+    let settle = || {
+        for statement in ["VACUUM ANALYZE", "CHECKPOINT"] {
+            server.sql(statement).unwrap();
+        }
+    };
+    // What the URL says counts: nobody waits for the disk while it is filled.
+    let unsynced = format!("{url}%20-csynchronous_commit%3Doff");
+    let filler: Arc<dyn TokenStore> =
+        Arc::new(Plaintext::new(Postgres::connect(&unsynced).await.unwrap()));
+    let fill = |ids| scale::save_all(Arc::clone(&filler), ids);
+    let measure = scale::Measure {
+        name: "PostgreSQL",
+        place: "on disk",
+        store: &store,
+        lessee: Some(&filler),
+        rows,
+    };
+    measure.run(fill, size, settle).await;
+}
+
+fn redis(rounds: Rounds, rows: usize) {
+    for_each_number_of_tasks(async |tasks| {
+        let server = RedisServer::start().unwrap();
+        let connect = |prefix| Redis::builder(&server.url()).prefix(prefix).connect();
+        ours::fill(&Plaintext::new(connect("bare").await.unwrap()), 0).await;
+        let bare = Arc::new(bare::Redis::new(&server.url(), "bare").await);
+        let ours = connect("ours").await.unwrap();
+        compare("Redis", rounds, tasks, bare, ours).await;
+    });
     if rows > 0 {
-        let store: Arc<dyn TokenStore> = Arc::new(Plaintext::new(connect("many").await));
-        let size = || -> f64 {
-            let tables = "SELECT sum(pg_total_relation_size(oid)) FROM pg_class \
-                WHERE relkind = 'r' AND relnamespace = 'many'::regnamespace";
-            server.sql(tables).unwrap().parse().unwrap()
-        };
-        let settle = || {
-            for statement in ["VACUUM ANALYZE", "CHECKPOINT"] {
-                server.sql(statement).unwrap();
-            }
-        };
-        // What the URL says counts: nobody waits for the disk while it is filled.
-        let unsynced = format!("{}%20-csynchronous_commit%3Doff", url("many"));
-        let filler: Arc<dyn TokenStore> =
-            Arc::new(Plaintext::new(Postgres::connect(&unsynced).await.unwrap()));
-        let fill = |ids| scale::save_all(Arc::clone(&filler), ids);
-        let measure = scale::Measure {
-            name: "PostgreSQL",
-            place: "on disk",
-            store: &store,
-            lessee: Some(&filler),
-            rows,
-        };
-        measure.run(fill, size, settle).await;
+        runtime().block_on(many_in_redis(rows));
     }
 }
 
-async fn redis(rounds: Rounds, rows: usize) {
+async fn many_in_redis(rows: usize) {
     let server = RedisServer::start().unwrap();
-    let connect = |prefix| Redis::builder(&server.url()).prefix(prefix).connect();
-    let clear = Plaintext::new(connect("clear").await.unwrap());
-    let sealed = Encrypted::new(connect("sealed").await.unwrap(), keys());
-    ours::fill(&Plaintext::new(connect("bare").await.unwrap())).await;
-    let bare = bare::Redis::new(&server.url(), "bare").await;
-    compare("Redis", rounds, Arc::new(bare), clear, sealed).await;
+    let connect = || Redis::builder(&server.url()).connect();
+    let store: Arc<dyn TokenStore> = Arc::new(Plaintext::new(connect().await.unwrap()));
+    let size = || -> f64 {
+        let info = server.command(&["INFO", "memory"]).unwrap();
+        let used = info
+            .lines()
+            .find_map(|line| line.strip_prefix("used_memory:"));
+        used.unwrap().trim().parse().unwrap()
+    };
+    let sync = |when| {
+        drop(
+            server
+                .command(&["CONFIG", "SET", "appendfsync", when])
+                .unwrap(),
+        );
+    };
+    let filler: Arc<dyn TokenStore> = Arc::new(Plaintext::new(connect().await.unwrap()));
+    let fill = async |ids| {
+        sync("no");
+        scale::save_all(Arc::clone(&filler), ids).await;
+        sync("always");
+    };
+    let measure = scale::Measure {
+        name: "Redis",
+        place: "in memory",
+        store: &store,
+        lessee: Some(&filler),
+        rows,
+    };
+    measure.run(fill, size, || ()).await;
+}
+
+fn sqlite(rounds: Rounds, rows: usize) {
+    for_each_number_of_tasks(async |tasks| {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |who| folder.path().join(who);
+        let filled = Sqlite::open(file("bare.db")).await.unwrap();
+        ours::fill(&Plaintext::new(filled), 0).await;
+        let bare = Arc::new(bare::Sqlite::new(&file("bare.db")));
+        let ours = Sqlite::open(file("ours.db")).await.unwrap();
+        compare("SQLite", rounds, tasks, bare, ours).await;
+    });
     if rows > 0 {
-        server.command(&["FLUSHALL"]).unwrap();
-        let store: Arc<dyn TokenStore> = Arc::new(Plaintext::new(connect("many").await.unwrap()));
-        let size = || -> f64 {
-            let info = server.command(&["INFO", "memory"]).unwrap();
-            let used = info
-                .lines()
-                .find_map(|line| line.strip_prefix("used_memory:"));
-            used.unwrap().trim().parse().unwrap()
-        };
-        let sync = |when| {
-            drop(
-                server
-                    .command(&["CONFIG", "SET", "appendfsync", when])
-                    .unwrap(),
-            );
-        };
-        let filler: Arc<dyn TokenStore> = Arc::new(Plaintext::new(connect("many").await.unwrap()));
-        let fill = async |ids| {
-            sync("no");
-            scale::save_all(Arc::clone(&filler), ids).await;
-            sync("always");
-        };
-        let measure = scale::Measure {
-            name: "Redis",
-            place: "in memory",
-            store: &store,
-            lessee: Some(&filler),
-            rows,
-        };
-        measure.run(fill, size, || ()).await;
+        runtime().block_on(many_in_sqlite(rows));
     }
 }
 
-async fn sqlite(rounds: Rounds, rows: usize) {
+async fn many_in_sqlite(rows: usize) {
     let folder = tempfile::tempdir().unwrap();
-    let open = |name| Sqlite::open(folder.path().join(name));
-    let clear = Plaintext::new(open("clear.db").await.unwrap());
-    let sealed = Encrypted::new(open("sealed.db").await.unwrap(), keys());
-    ours::fill(&Plaintext::new(open("bare.db").await.unwrap())).await;
-    let bare = bare::Sqlite::new(&folder.path().join("bare.db"));
-    compare("SQLite", rounds, Arc::new(bare), clear, sealed).await;
-    if rows > 0 {
-        let store: Arc<dyn TokenStore> = Arc::new(Plaintext::new(open("many.db").await.unwrap()));
-        let size = || -> f64 {
-            let files = std::fs::read_dir(folder.path()).unwrap().flatten();
-            let ours = files.filter(|file| file.file_name().to_string_lossy().starts_with("many"));
-            ours.map(|file| file.metadata().unwrap().len() as f64).sum()
-        };
-        let path = folder.path().join("many.db");
-        let fill = async |ids| scale::insert_all(&path, ids);
-        let measure = scale::Measure {
-            name: "SQLite",
-            place: "on disk",
-            store: &store,
-            lessee: None,
-            rows,
-        };
-        measure.run(fill, size, || ()).await;
-    }
+    let path = folder.path().join("many.db");
+    let store: Arc<dyn TokenStore> = Arc::new(Plaintext::new(Sqlite::open(&path).await.unwrap()));
+    let size = || -> f64 {
+        let files = std::fs::read_dir(folder.path()).unwrap().flatten();
+        let ours = files.filter(|file| file.file_name().to_string_lossy().starts_with("many"));
+        ours.map(|file| file.metadata().unwrap().len() as f64).sum()
+    };
+    let fill = async |ids| scale::insert_all(&path, ids);
+    let measure = scale::Measure {
+        name: "SQLite",
+        place: "on disk",
+        store: &store,
+        lessee: None,
+        rows,
+    };
+    measure.run(fill, size, || ()).await;
 }
 
 fn keys() -> Keys {
     Keys::new(Key::generate("bench", &OsRandom).unwrap())
 }
 
-/// Loads and saves of all three, in turn.
+/// Loads and saves of all three, in turn. Sealed and in clear are kept by the same connections and
+/// threads: which core those run on would tell the two apart more than the cipher does.
 async fn compare(
     name: &str,
     rounds: Rounds,
+    tasks: usize,
     bare: Arc<dyn Subject>,
-    clear: impl TokenStore,
-    sealed: impl TokenStore,
+    backend: impl Backend + Clone,
 ) {
+    let clear = Arc::new(Plaintext::new(backend.clone()));
+    let sealed = Arc::new(Encrypted::new(backend, keys()));
     let who: [Arc<dyn Subject>; 3] = [
         bare,
-        Arc::new(Ours::new(Arc::new(clear)).await),
-        Arc::new(Ours::new(Arc::new(sealed)).await),
+        Arc::new(Ours::new(clear, 0).await),
+        Arc::new(Ours::new(sealed, OWNERS).await),
     ];
-    for tasks in TASKS {
-        let rounds = rounds.of(tasks);
-        for what in ["load", "save"] {
-            let mut figures = [const { Vec::new() }; 3];
-            // One of each that does not count.
-            for round in 0..=rounds.count {
-                for (figures, subject) in figures.iter_mut().zip(&who) {
-                    let figure = throughput(subject, tasks, what == "save", rounds.each).await;
-                    if round > 0 {
-                        figures.push(figure / 1e3);
-                    }
+    let rounds = rounds.of(tasks);
+    for what in ["load", "save"] {
+        let mut figures = [const { Vec::new() }; 3];
+        // One of each that does not count.
+        for round in 0..=rounds.count {
+            for at in order(round) {
+                let figure = throughput(&who[at], tasks, what == "save", rounds.each).await;
+                if round > 0 {
+                    figures[at].push(figure / 1e3);
                 }
             }
-            let task = if tasks == 1 { "task" } else { "tasks" };
-            let [bare, clear, sealed] = &figures;
-            let clearly = format!("{name}: {what}, {tasks} {task}");
-            report(&clearly, "bare driver", bare, THOUSANDS);
-            report(&clearly, "oauth-store", clear, THOUSANDS);
-            let sealedly = format!("{name}: {what} sealed, {tasks} {task}");
-            report(&sealedly, "in clear", clear, THOUSANDS);
-            report(&sealedly, "oauth-store, sealed", sealed, THOUSANDS);
         }
+        let task = if tasks == 1 { "task" } else { "tasks" };
+        let [bare, clear, sealed] = &figures;
+        let clearly = format!("{name}: {what}, {tasks} {task}");
+        report(&clearly, "bare driver", bare, THOUSANDS);
+        report(&clearly, "oauth-store", clear, THOUSANDS);
+        let sealedly = format!("{name}: {what} sealed, {tasks} {task}");
+        report(&sealedly, "in clear", clear, THOUSANDS);
+        report(&sealedly, "oauth-store, sealed", sealed, THOUSANDS);
+    }
+}
+
+/// Who of the three comes when: each in each place, and after each other one as often. What one leaves
+/// behind, threads on this core or that, is felt by the next.
+fn order(round: usize) -> [usize; 3] {
+    let [first, second, third] = [0, 1, 2].map(|place| (round / 2 + place) % 3);
+    match round % 2 {
+        0 => [first, second, third],
+        _ => [third, second, first],
     }
 }
 

@@ -18,27 +18,31 @@ use super::{OWNERS, Subject};
 
 pub(super) struct Ours {
     store: Arc<dyn TokenStore>,
+    /// The number of its first owner.
+    first: usize,
     versions: Vec<AtomicU64>,
     record: Record,
 }
 
 impl Ours {
-    pub(super) async fn new(store: Arc<dyn TokenStore>) -> Self {
-        let versions = fill(&*store).await;
+    pub(super) async fn new(store: Arc<dyn TokenStore>, first: usize) -> Self {
+        let versions = fill(&*store, first).await;
         Self {
             store,
+            first,
             versions,
             record: record(3600),
         }
     }
 }
 
-/// Gives every owner a record; their versions.
-pub(super) async fn fill(store: &dyn TokenStore) -> Vec<AtomicU64> {
+/// Gives every owner from `first` a record; their versions.
+pub(super) async fn fill(store: &dyn TokenStore, first: usize) -> Vec<AtomicU64> {
     let record = record(3600);
     let mut versions = Vec::new();
     for id in 0..OWNERS {
-        let version = store.save(&owner(id), &record, None, None).await.unwrap();
+        let owner = owner(first + id);
+        let version = store.save(&owner, &record, None, None).await.unwrap();
         versions.push(AtomicU64::new(version.get()));
     }
     versions
@@ -47,13 +51,13 @@ pub(super) async fn fill(store: &dyn TokenStore) -> Vec<AtomicU64> {
 #[async_trait]
 impl Subject for Ours {
     async fn load(&self, id: usize) {
-        let stored = self.store.load(&owner(id)).await.unwrap();
+        let stored = self.store.load(&owner(self.first + id)).await.unwrap();
         assert!(stored.is_some());
     }
 
     async fn save(&self, id: usize) {
         let version = Version::new(self.versions[id].load(Ordering::Relaxed));
-        let owner = owner(id);
+        let owner = owner(self.first + id);
         let saved = self.store.save(&owner, &self.record, Some(version), None);
         let version = saved.await.unwrap().get();
         self.versions[id].store(version, Ordering::Relaxed);
