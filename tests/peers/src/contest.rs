@@ -82,8 +82,8 @@ fn take_turns(figures: &[Figure], rounds: usize, mut contestants: Vec<Contestant
     }
 }
 
-/// Who comes when: A B C, C B A, B C A, A C B, C A B, B A C. What one leaves behind (threads on this
-/// core or that, warm memory) is felt by the next, who is another each time.
+/// Who comes when; of three: A B C, C B A, B C A, A C B, C A B, B A C. Nobody is always first, nor
+/// always behind the same one, whose warm memory and threads it would feel.
 fn order(round: usize, contestants: usize) -> impl Iterator<Item = usize> {
     (0..contestants).map(move |place| {
         let place = match round % 2 {

@@ -25,8 +25,8 @@ measured, and what makes it fair, is in `tests/peers/README.md`.
 library has to add (renewal, failure, many callers), and show what cannot be beaten. Of servers,
 `plain` and `by hand` are the like. wrk takes longer for a request than the fastest servers do, so
 their requests a second are wrk's: compare the time that their processes take for a request. Of
-stores, `1 task` runs on one core together with its server, so that no figure is the luck of which
-core is woken.
+stores, `1 task` runs on one core, its server if it has one beside it, so that this figure is not the
+luck of which core is woken.
 ";
 
 /// The whole page.

@@ -34,8 +34,9 @@ const WHY: &[(&str, &str, &str)] = &[
         "stampede, until all are served",
         "",
         "`perf record`, of the threads that serve the callers: tokio has three sevenths (waking, polling and \
-        joining 10,000 tasks, as with every peer), the kernel a sixth; all of this project's functions \
-        have a seventh, most of it waiting for the memory of a caller that has slept since.",
+        joining 10,000 tasks, as with every peer), the kernel a sixth, all of this project's functions a \
+        seventh, most of it waiting for the memory of a caller that has slept since; allocating, the \
+        clock and the benchmark itself have the rest.",
     ),
     (
         "authorized requests",
@@ -66,8 +67,8 @@ const WHY: &[(&str, &str, &str)] = &[
     (
         "PostgreSQL: load,",
         "bare",
-        "`callgrind`: a load takes 32 thousand instructions beside the connection's own, the bare driver's 11. \
-        Nearly nine read the record out of its JSON, four hash the owner's name (fewer where the processor \
+        "`callgrind`: a load takes 32 thousand instructions, the bare driver's 11, those of the connection not \
+        counted. Nearly nine read the record out of its JSON, four hash the owner's name (fewer where the processor \
         has instructions for it); the rest makes owner, record and token set, and wipes their texts.",
     ),
     (

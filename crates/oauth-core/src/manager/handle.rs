@@ -15,7 +15,7 @@ use super::{
     ManagedToken,
     kept::Kept,
     registration::Registration,
-    shared::{FlightKey, Landing, Shared},
+    shared::{FlightKey, Shared},
     timeline::Moment,
 };
 use crate::{AccessToken, Error};
@@ -94,12 +94,7 @@ impl TokenHandle {
     }
 
     async fn slow_header(&self) -> Result<HeaderValue, Error> {
-        let kept = self.usable().await?;
-        // Of all who waited for one flight, the first makes it ready.
-        if let Some(header) = self.try_header() {
-            return Ok(header);
-        }
-        let ready = self.warm(kept)?;
+        let ready = self.look_up().await?;
         ready.authorization.clone().ok_or_else(|| {
             Error::usage("this provider does not use the Authorization header; let the handle authorize the request")
         })
@@ -181,16 +176,16 @@ impl TokenHandle {
     }
 
     async fn look_up(&self) -> Result<Arc<Ready>, Error> {
-        let kept = self.usable().await?;
-        // Of all who waited for one flight, the first makes it ready.
-        match self.current() {
+        let kept = self
+            .shared
+            .usable(&self.registration, &self.hot.key)
+            .await?;
+        // Of all who waited for one flight, the first makes its token ready. Another token that is
+        // ready may be one that is about to be taken back.
+        match self.current().filter(|have| Arc::ptr_eq(&have.kept, &kept)) {
             Some(ready) => Ok(ready),
             None => self.warm(kept),
         }
-    }
-
-    async fn usable(&self) -> Landing {
-        self.shared.usable(&self.registration, &self.hot.key).await
     }
 
     fn warm(&self, kept: Arc<Kept>) -> Result<Arc<Ready>, Error> {
@@ -283,23 +278,48 @@ mod tests {
         Client, Endpoints, GenericProvider, TokenManager, TokenSet, clock::Clock, store::Subject,
     };
 
-    #[tokio::test]
-    async fn a_token_that_is_invalidated_while_its_header_is_made_is_not_kept_ready() {
+    fn manager() -> TokenManager {
         let endpoints = Endpoints::new("https://id.example.com/token").expect("an https URL");
         let client = Client::builder(GenericProvider::new(endpoints), "id").build();
-        let tokens = TokenManager::new(client.expect("all it needs"));
+        TokenManager::new(client.expect("all it needs"))
+    }
+
+    fn token(access: &str) -> TokenSet {
         let now = crate::clock::SystemClock::new().now();
-        let access = AccessToken::new("access").expect("plain ASCII");
-        let token = TokenSet::new(access.clone(), now)
-            .with_expires_at(Some(now + Duration::from_secs(3600)));
+        TokenSet::new(AccessToken::new(access).expect("plain ASCII"), now)
+            .with_expires_at(Some(now + Duration::from_secs(3600)))
+    }
+
+    #[tokio::test]
+    async fn a_token_that_is_invalidated_while_its_header_is_made_is_not_kept_ready() {
+        let tokens = manager();
         let user = Subject::user("42");
-        let registered = tokens.register(&user, token).await;
+        let registered = tokens.register(&user, token("access")).await;
         let kept = registered.expect("no store that could fail").0;
         let handle = tokens.source(&user, Some(&crate::Scopes::empty()));
         assert!(handle.header().await.is_ok() && handle.try_header().is_some());
-        let told = tokens.invalidate(&user, &access).await;
+        let told = tokens.invalidate(&user, &kept.access_token()).await;
         told.expect("no store that could fail");
         handle.warm(kept).expect("what was found before");
         assert_eq!(handle.try_header(), None);
+    }
+
+    #[tokio::test]
+    async fn what_a_look_up_has_found_counts_and_not_what_is_ready_beside_it() {
+        let tokens = manager();
+        let (user, other) = (Subject::user("42"), Subject::user("43"));
+        let registered = tokens.register(&user, token("found")).await;
+        registered.expect("no store that could fail");
+        let registered = tokens.register(&other, token("taken back")).await;
+        let taken_back = registered.expect("no store that could fail").0;
+        let handle = tokens.source(&user, Some(&crate::Scopes::empty()));
+        handle.hot.current.store(Some(Arc::new(Ready {
+            kept: taken_back,
+            authorization: Some(HeaderValue::from_static("Bearer taken back")),
+            others: Vec::new(),
+            look: Moment::MAX,
+        })));
+        let header = handle.slow_header().await;
+        assert_eq!(header.expect("a token"), "Bearer found");
     }
 }

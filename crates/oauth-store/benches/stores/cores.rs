@@ -8,18 +8,17 @@ pub(super) fn with(tasks: usize, measure: impl FnOnce()) {
     use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
     let all = sched_getaffinity(None).unwrap();
-    // The first one has the machine's interrupts.
-    let last = (0..CpuSet::MAX_CPU).rev().find(|cpu| all.is_set(*cpu));
+    let any = (0..CpuSet::MAX_CPU).find(|cpu| all.is_set(*cpu));
     if tasks == 1 {
         let mut one = CpuSet::new();
-        one.set(last.unwrap());
+        one.set(any.unwrap());
         sched_setaffinity(None, &one).unwrap();
     }
     measure();
     sched_setaffinity(None, &all).unwrap();
 }
 
-/// Other systems have no cores to be asked for.
+/// Elsewhere no core is asked for.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn with(_: usize, measure: impl FnOnce()) {
     measure();

@@ -39,7 +39,8 @@ use ours::Ours;
 const OWNERS: usize = 1024;
 const TASKS: [usize; 2] = [1, 32];
 
-/// Each is measured so often, in turn with the others, and the median counts.
+/// Each is measured so often, in turn with the others, and the median counts. A multiple of the
+/// [`ORDERS`].
 #[derive(Clone, Copy)]
 struct Rounds {
     count: usize,
@@ -47,8 +48,8 @@ struct Rounds {
 }
 
 impl Rounds {
-    /// A single task waits for threads and processes to be woken, which takes up to three times as long for
-    /// a while: more rounds, and shorter ones, give everybody their share of it.
+    /// A single task waits for threads and processes to be woken, and how long that takes comes and goes:
+    /// more rounds, and shorter ones, give everybody their share of it.
     fn of(self, tasks: usize) -> Self {
         match tasks {
             1 => Self {
@@ -74,7 +75,7 @@ fn main() {
     let rows = after("--rows").map_or(0, |at| arguments[at + 1].parse().unwrap());
     let rounds = match after("--quick") {
         Some(_) => Rounds {
-            count: 5,
+            count: 6,
             each: Duration::from_millis(100),
         },
         None => Rounds {
@@ -267,7 +268,7 @@ async fn compare(
         let mut figures = [const { Vec::new() }; 3];
         // One of each that does not count.
         for round in 0..=rounds.count {
-            for at in order(round) {
+            for at in ORDERS[round % ORDERS.len()] {
                 let figure = throughput(&who[at], tasks, what == "save", rounds.each).await;
                 if round > 0 {
                     figures[at].push(figure / 1e3);
@@ -285,15 +286,16 @@ async fn compare(
     }
 }
 
-/// Who of the three comes when: each in each place, and after each other one as often. What one leaves
-/// behind, threads on this core or that, is felt by the next.
-fn order(round: usize) -> [usize; 3] {
-    let [first, second, third] = [0, 1, 2].map(|place| (round / 2 + place) % 3);
-    match round % 2 {
-        0 => [first, second, third],
-        _ => [third, second, first],
-    }
-}
+/// Who of the three comes when: each in each place, and after each other as often. What one leaves
+/// behind, warm memory or threads on this core or that, is felt by the next.
+const ORDERS: [[usize; 3]; 6] = [
+    [0, 1, 2],
+    [1, 2, 0],
+    [2, 1, 0],
+    [1, 0, 2],
+    [0, 2, 1],
+    [2, 0, 1],
+];
 
 const THOUSANDS: &str = "thousand a second";
 
@@ -327,10 +329,15 @@ async fn throughput(subject: &Arc<dyn Subject>, tasks: usize, write: bool, each:
 fn report(what: &str, who: &str, rounds: &[f64], unit: &str) {
     let mut rounds = rounds.to_vec();
     rounds.sort_by(f64::total_cmp);
+    let middle = rounds.len() / 2;
+    let median = match rounds.len().is_multiple_of(2) {
+        true => f64::midpoint(rounds[middle - 1], rounds[middle]),
+        false => rounds[middle],
+    };
     let figure = serde_json::json!({
         "what": what,
         "who": who,
-        "value": rounds[rounds.len() / 2],
+        "value": median,
         "low": rounds[0],
         "high": rounds[rounds.len() - 1],
         "unit": unit,
