@@ -34,9 +34,8 @@ const WHY: &[(&str, &str, &str)] = &[
         "stampede, until all are served",
         "",
         "`perf record`, of the threads that serve the callers: tokio has three sevenths (waking, polling and \
-        joining 10,000 tasks, as with every peer), the kernel a sixth, all of this project's functions a \
-        seventh, most of it waiting for the memory of a caller that has slept since; allocating, the \
-        clock and the benchmark itself have the rest.",
+        joining 10,000 tasks, which every peer needs as well), the kernel a sixth, all of this project's \
+        functions a seventh; allocating, the clock and the benchmark itself have the rest.",
     ),
     (
         "authorized requests",
