@@ -25,6 +25,13 @@ use subtle::ConstantTimeEq;
 
 use crate::{Error, Scopes, members::Unknown};
 
+/// Whether all of `text` is VSCHAR (RFC 6749 appendix A). All bytes are looked at, as it is faster to
+/// look at many at once than to end early.
+fn is_printable(text: &str) -> bool {
+    let odd = |byte: u8| !(b' '..=b'~').contains(&byte);
+    !text.bytes().fold(false, |any, byte| any | odd(byte))
+}
+
 macro_rules! secret_token {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -39,8 +46,7 @@ macro_rules! secret_token {
             /// (RFC 6749 appendix A): such a token could not go into a request unchanged.
             pub fn new(text: impl Into<String>) -> Result<Self, Error> {
                 let text = SecretString::from(text.into());
-                let bytes = text.expose_secret().as_bytes();
-                if bytes.is_empty() || !bytes.iter().all(|byte| matches!(byte, 0x20..=0x7e)) {
+                if text.expose_secret().is_empty() || !is_printable(text.expose_secret()) {
                     return Err(Error::usage(concat!(
                         stringify!($name),
                         ": empty, or a character outside printable ASCII (RFC 6749 appendix A)"

@@ -29,6 +29,7 @@ mod statements;
 
 use std::{
     fmt,
+    pin::pin,
     time::{Duration, SystemTime},
 };
 
@@ -42,7 +43,7 @@ use zeroize::Zeroizing;
 
 use body::Body;
 pub use builder::PostgresBuilder;
-use statements::{INSERT, LEASE, PURGE, PURGE_LEASES, RELEASE, UPDATE};
+use statements::{INSERT, LEASE, LOAD, PURGE, PURGE_LEASES, RELEASE, UPDATE};
 
 use crate::{
     backend::{Backend, Owners, Row, Sealed},
@@ -80,17 +81,21 @@ impl Postgres {
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<tokio_postgres::Row>, StoreError> {
         let mut held = None;
-        let answer = timeout(self.limit, async {
-            let connection = self.pool.get().await.map_err(failure::no_connection)?;
-            let connection = held.insert(connection);
-            let statement = connection.prepare_cached(statement).await;
-            let answer = match statement {
-                Ok(statement) => connection.query(&statement, parameters).await,
-                Err(error) => Err(error),
-            };
-            Ok(answer)
-        });
-        let (error, usable) = match answer.await {
+        let answer = {
+            // In place: a future of this size would be copied into the timeout, and be kept twice.
+            let asked = pin!(async {
+                let connection = self.pool.get().await.map_err(failure::no_connection)?;
+                let connection = held.insert(connection);
+                let statement = connection.prepare_cached(statement).await;
+                let answer = match statement {
+                    Ok(statement) => connection.query(&statement, parameters).await,
+                    Err(error) => Err(error),
+                };
+                Ok(answer)
+            });
+            timeout(self.limit, asked).await
+        };
+        let (error, usable) = match answer {
             Ok(Ok(Ok(rows))) => return Ok(rows),
             Ok(Ok(Err(error))) => (failure::refused(&error), failure::leaves_usable(&error)),
             Ok(Err(error)) => return Err(error),
@@ -137,11 +142,8 @@ impl fmt::Debug for Postgres {
 #[async_trait]
 impl Backend for Postgres {
     async fn load(&self, owner: &Owner) -> Result<Option<Row>, StoreError> {
-        let statement = "SELECT version, body, key_id, refresh_at, dead_at \
-            FROM oauth_store_record WHERE id = $1";
-        let row = self
-            .row(statement, &[&id(&owner_name::write(owner))])
-            .await?;
+        let id = id(&owner_name::write(owner));
+        let row = self.row(LOAD, &[&id]).await?;
         row.map(|row| read(&row).map_err(|error| failure::damaged(&error)))
             .transpose()
     }
@@ -324,17 +326,19 @@ fn count(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
+/// The columns of [`LOAD`], in its order.
 fn read(row: &tokio_postgres::Row) -> Result<Row, tokio_postgres::Error> {
-    let version: i64 = row.try_get("version")?;
-    let key_id: Option<String> = row.try_get("key_id")?;
+    let version: i64 = row.try_get(0)?;
+    let bytes = Zeroizing::new(row.try_get(1)?);
+    let key_id: Option<&str> = row.try_get(2)?;
+    let times: [Option<i64>; 2] = [row.try_get(3)?, row.try_get(4)?];
+    let [refresh_at, dead_at] = times.map(|time| time.map(moment::read));
     Ok(Row {
         sealed: Sealed {
-            bytes: Zeroizing::new(row.try_get("body")?),
+            bytes,
             key_id: key_id.map(Into::into),
-            refresh_at: row
-                .try_get::<_, Option<i64>>("refresh_at")?
-                .map(moment::read),
-            dead_at: row.try_get::<_, Option<i64>>("dead_at")?.map(moment::read),
+            refresh_at,
+            dead_at,
         },
         version: Version::new(version.unsigned_abs()),
     })

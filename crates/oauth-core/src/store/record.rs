@@ -3,7 +3,10 @@
 use std::{fmt, time::SystemTime};
 
 use secrecy::{ExposeSecret, SecretString};
-use serde::Serialize;
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{SeqAccess, Visitor},
+};
 use serde_json::{Map, Value};
 
 use super::{StoreError, StoreErrorKind, TokenRequest};
@@ -153,9 +156,8 @@ impl Record {
                 "a record in the store was written by a later version of this library; use that version",
             ));
         }
-        let tokens = document.tokens.into_iter().map(IssuedOwned::read);
         Ok(Self {
-            tokens: tokens.collect::<Result<_, _>>().map_err(|_| {
+            tokens: document.tokens.0.map_err(|_| {
                 unreadable("a record in the store holds a token that no request could carry; remove it and authorize again")
             })?,
             claims: document.claims,
@@ -186,8 +188,40 @@ struct RecordRef<'a> {
 object! {
     struct RecordOwned {
         version: u32,
-        tokens: Vec<IssuedOwned>,
+        tokens: Tokens,
         claims: Map<String, Value> = Map::new(),
+    }
+}
+
+/// The token sets of a record, or what is wrong with one of them. Most records have one.
+struct Tokens(Result<Vec<Issued>, Error>);
+
+impl<'de> Deserialize<'de> for Tokens {
+    fn deserialize<D: Deserializer<'de>>(array: D) -> Result<Self, D::Error> {
+        struct Items;
+
+        impl<'de> Visitor<'de> for Items {
+            type Value = Tokens;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Tokens, A::Error> {
+                let mut tokens = Ok(Vec::with_capacity(1));
+                while let Some(item) = items.next_element::<IssuedOwned>()? {
+                    if let Ok(read) = &mut tokens {
+                        match item.read() {
+                            Ok(issued) => read.push(issued),
+                            Err(error) => tokens = Err(error),
+                        }
+                    }
+                }
+                Ok(Tokens(tokens))
+            }
+        }
+
+        array.deserialize_seq(Items)
     }
 }
 

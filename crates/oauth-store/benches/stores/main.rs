@@ -114,7 +114,7 @@ fn postgres(rounds: Rounds, rows: usize) {
     for_each_number_of_tasks(async |tasks| {
         let server = PostgresServer::start().unwrap();
         let (bare, ours) = (schema(&server, "bare"), schema(&server, "ours"));
-        ours::fill(&Plaintext::new(Postgres::connect(&bare).await.unwrap()), 0).await;
+        fill(Postgres::connect(&bare).await.unwrap()).await;
         let bare = Arc::new(bare::Postgres::new(&bare).await);
         let ours = Postgres::connect(&ours).await.unwrap();
         compare("PostgreSQL", rounds, tasks, bare, ours).await;
@@ -164,7 +164,7 @@ fn redis(rounds: Rounds, rows: usize) {
     for_each_number_of_tasks(async |tasks| {
         let server = RedisServer::start().unwrap();
         let connect = |prefix| Redis::builder(&server.url()).prefix(prefix).connect();
-        ours::fill(&Plaintext::new(connect("bare").await.unwrap()), 0).await;
+        fill(connect("bare").await.unwrap()).await;
         let bare = Arc::new(bare::Redis::new(&server.url(), "bare").await);
         let ours = connect("ours").await.unwrap();
         compare("Redis", rounds, tasks, bare, ours).await;
@@ -212,8 +212,7 @@ fn sqlite(rounds: Rounds, rows: usize) {
     for_each_number_of_tasks(async |tasks| {
         let folder = tempfile::tempdir().unwrap();
         let file = |who| folder.path().join(who);
-        let filled = Sqlite::open(file("bare.db")).await.unwrap();
-        ours::fill(&Plaintext::new(filled), 0).await;
+        fill(Sqlite::open(file("bare.db")).await.unwrap()).await;
         let bare = Arc::new(bare::Sqlite::new(&file("bare.db")));
         let ours = Sqlite::open(file("ours.db")).await.unwrap();
         compare("SQLite", rounds, tasks, bare, ours).await;
@@ -241,6 +240,14 @@ async fn many_in_sqlite(rows: usize) {
         rows,
     };
     measure.run(fill, size, || ()).await;
+}
+
+/// As many rows for the bare driver as the others have, in clear and sealed.
+async fn fill(backend: impl Backend) {
+    let store = Plaintext::new(backend);
+    for first in [0, OWNERS] {
+        ours::fill(&store, first).await;
+    }
 }
 
 fn keys() -> Keys {

@@ -1,5 +1,9 @@
 //! The statements in which the order of things matters, or the way to the rows.
 
+/// Its columns are read by their places.
+pub(super) const LOAD: &str = "SELECT version, body, key_id, refresh_at, dead_at \
+    FROM oauth_store_record WHERE id = $1";
+
 /// Locks the lease, so that nobody can take it over between the check and the write, and says
 /// whether a newer one was given out.
 macro_rules! fenced {

@@ -1,6 +1,7 @@
 //! The link to the server: one connection for all, made anew when it breaks.
 
 use std::{
+    pin::pin,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -60,7 +61,8 @@ impl Link {
 
     async fn send(&self, command: &Cmd) -> Result<Result<redis::Value, RedisError>, StoreError> {
         let (count, mut connection) = self.connection();
-        let answer = async {
+        // In place: it would be copied into the timeout, and be kept twice.
+        let answer = pin!(async {
             match command.query_async(&mut connection).await {
                 // Nothing was sent: the link was down the last time somebody looked, and this
                 // has made it look again.
@@ -69,7 +71,7 @@ impl Link {
                 }
                 answer => answer,
             }
-        };
+        });
         match timeout(self.limit, answer).await {
             Ok(answer) => Ok(answer),
             Err(_) => {

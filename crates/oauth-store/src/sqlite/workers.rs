@@ -11,6 +11,7 @@
 
 use std::{
     fmt,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -159,16 +160,19 @@ impl Workers {
                 "the token store's thread has ended",
             )
         };
-        let done = tokio::time::timeout(self.limit, async {
+        // In place: it would be copied into the timeout, and be kept twice.
+        let done = pin!(async {
             queue.jobs.send(job).await.map_err(|_| stopped())?;
             answered.await.map_err(|_| stopped())?
         });
-        done.await.unwrap_or_else(|_| {
-            Err(StoreError::new(
-                StoreErrorKind::Unavailable,
-                format!("the token store took longer than {:?}", self.limit),
-            ))
-        })
+        tokio::time::timeout(self.limit, done)
+            .await
+            .unwrap_or_else(|_| {
+                Err(StoreError::new(
+                    StoreErrorKind::Unavailable,
+                    format!("the token store took longer than {:?}", self.limit),
+                ))
+            })
     }
 }
 

@@ -73,6 +73,28 @@ fn a_damaged_or_later_record_is_told_and_not_repeated() {
 }
 
 #[test]
+fn a_token_that_no_request_could_carry_is_told_wherever_it_is() {
+    let record = Record::new()
+        .with(TokenRequest::any(), token("first", None, None))
+        .with(
+            TokenRequest::scopes(Scopes::empty()),
+            token("second", None, None),
+        );
+    let written = record.to_json().expose_secret().to_owned();
+    assert_eq!(
+        Record::from_json(&written.clone().into()).unwrap(),
+        record,
+        "a record of two"
+    );
+    for name in ["first", "second"] {
+        let text = written.replace(name, &format!("{name}\\n"));
+        let error = Record::from_json(&text.into()).unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Unreadable, "{name}");
+        assert!(error.to_string().contains("no request could carry"));
+    }
+}
+
+#[test]
 fn what_can_be_refreshed_is_due_and_what_cannot_is_dead() {
     let record = Record::new()
         .with(TokenRequest::any(), token("a", Some(60), Some("r")))
