@@ -1,9 +1,11 @@
 //! The drivers alone, with the statements that the stores use, on tables that a store has filled:
-//! what is left out is the way from an owner and a record to them and back.
+//! what is left out is the way from an owner and a record to them and back. As the owners of the
+//! stores, the ids, keys and names here are at hand.
 
 use std::{
     path::Path,
     sync::{
+        Arc,
         atomic::{AtomicU64, Ordering},
         mpsc,
     },
@@ -125,7 +127,10 @@ pub(super) struct Redis {
     link: redis::aio::ConnectionManager,
     save: redis::Script,
     rows: Rows,
-    prefix: &'static str,
+    keys: Vec<String>,
+    names: Vec<String>,
+    /// The other keys of a save.
+    others: [String; 5],
 }
 
 impl Redis {
@@ -133,9 +138,12 @@ impl Redis {
         let client = redis::Client::open(url).unwrap();
         let mut link = redis::aio::ConnectionManager::new(client).await.unwrap();
         let rows = Rows::new();
-        for id in 0..OWNERS {
+        let names: Vec<_> = (0..OWNERS).map(name).collect();
+        let key = |name: &String| format!("{{{prefix}}}:record:{name}");
+        let keys: Vec<_> = names.iter().map(key).collect();
+        for (id, key) in keys.iter().enumerate() {
             let mut version = redis::cmd("HGET");
-            version.arg(key(prefix, id)).arg("version");
+            version.arg(key).arg("version");
             rows.keep(id, version.query_async(&mut link).await.unwrap());
         }
         let save = redis::Script::new(concat!(
@@ -146,13 +154,12 @@ impl Redis {
             link,
             save,
             rows,
-            prefix,
+            keys,
+            names,
+            others: ["lease:", "number", "due", "dead", "owners"]
+                .map(|other| format!("{{{prefix}}}:{other}")),
         }
     }
-}
-
-fn key(prefix: &str, id: usize) -> String {
-    format!("{{{prefix}}}:record:{}", name(id))
 }
 
 #[async_trait]
@@ -160,17 +167,17 @@ impl Subject for Redis {
     async fn load(&self, id: usize) {
         let mut load = redis::cmd("HMGET");
         let fields: &[&str] = &["version", "body", "key_id", "refresh_at", "dead_at"];
-        load.arg(key(self.prefix, id)).arg(fields);
+        load.arg(&self.keys[id]).arg(fields);
         let row: Vec<Option<Vec<u8>>> = load.query_async(&mut self.link.clone()).await.unwrap();
         assert_eq!(row[1].as_ref().unwrap().len(), self.rows.body.len());
     }
 
     async fn save(&self, id: usize) {
-        let mut save = self.save.key(key(self.prefix, id));
-        for other in ["lease:", "number", "due", "dead", "owners"] {
-            save.key(format!("{{{}}}:{other}", self.prefix));
+        let mut save = self.save.key(&self.keys[id]);
+        for other in &self.others {
+            save.key(other);
         }
-        save.arg(name(id)).arg(self.rows.version(id)).arg("");
+        save.arg(&self.names[id]).arg(self.rows.version(id)).arg("");
         save.arg(&self.rows.body).arg("").arg(DUE).arg("");
         let version: u64 = save.invoke_async(&mut self.link.clone()).await.unwrap();
         assert!(version > 0);
@@ -185,24 +192,35 @@ pub(super) struct Sqlite {
     readers: [mpsc::Sender<Work>; 2],
     writer: mpsc::Sender<Work>,
     rows: Rows,
+    users: Vec<Arc<str>>,
 }
 
-const RECORD: &str = "issuer = 'https://id.example.com' AND client_id = 'client' AND kind = 1 \
-    AND subject = ?";
+/// A statement about the record of a user.
+macro_rules! of_record {
+    ($select:literal) => {
+        concat!(
+            $select,
+            " FROM record WHERE issuer = 'https://id.example.com' AND client_id = 'client' \
+            AND kind = 1 AND subject = ?"
+        )
+    };
+}
 
 impl Sqlite {
     pub(super) fn new(path: &Path) -> Self {
         let rows = Rows::new();
         let sql = rusqlite::Connection::open(path).unwrap();
-        for id in 0..OWNERS {
-            let select = format!("SELECT version FROM record WHERE {RECORD}");
-            let version = sql.query_row(&select, [user(id)], |row| row.get::<_, i64>(0));
+        let users: Vec<_> = (0..OWNERS).map(user).collect();
+        for (id, user) in users.iter().enumerate() {
+            let select = of_record!("SELECT version");
+            let version = sql.query_row(select, [user], |row| row.get::<_, i64>(0));
             rows.keep(id, version.unwrap().cast_unsigned());
         }
         Self {
             readers: [worker(path), worker(path)],
             writer: worker(path),
             rows,
+            users,
         }
     }
 }
@@ -232,11 +250,11 @@ async fn on<T: Send + 'static>(
 #[async_trait]
 impl Subject for Sqlite {
     async fn load(&self, id: usize) {
+        let user = Arc::clone(&self.users[id]);
         let body: Vec<u8> = on(&self.readers[id % 2], move |sql| {
-            let select =
-                of_record("SELECT version, bytes, key_id, refresh_at, dead_at FROM record WHERE ");
-            let mut select = sql.prepare_cached(&select).unwrap();
-            select.query_row([user(id)], |row| row.get(1)).unwrap()
+            let select = of_record!("SELECT version, bytes, key_id, refresh_at, dead_at");
+            let mut select = sql.prepare_cached(select).unwrap();
+            select.query_row([user], |row| row.get(1)).unwrap()
         })
         .await;
         assert_eq!(body.len(), self.rows.body.len());
@@ -244,13 +262,14 @@ impl Subject for Sqlite {
 
     async fn save(&self, id: usize) {
         let (version, body) = (self.rows.version(id), self.rows.body.clone());
+        let user = Arc::clone(&self.users[id]);
         let saved = on(&self.writer, move |sql| {
             let transaction = sql
                 .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
                 .unwrap();
-            let select = of_record("SELECT id, version FROM record WHERE ");
-            let mut select = transaction.prepare_cached(&select).unwrap();
-            let row = select.query_row([user(id)], |row| {
+            let select = of_record!("SELECT id, version");
+            let mut select = transaction.prepare_cached(select).unwrap();
+            let row = select.query_row([user], |row| {
                 Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
             });
             let (row, stored) = row.unwrap();
@@ -274,12 +293,8 @@ impl Subject for Sqlite {
     }
 }
 
-fn of_record(statement: &str) -> String {
-    format!("{statement}{RECORD}")
-}
-
-fn user(id: usize) -> String {
-    format!("user-{id:07}")
+fn user(id: usize) -> Arc<str> {
+    format!("user-{id:07}").into()
 }
 
 fn name(id: usize) -> String {

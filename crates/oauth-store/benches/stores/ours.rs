@@ -18,18 +18,18 @@ use super::{OWNERS, Subject};
 
 pub(super) struct Ours {
     store: Arc<dyn TokenStore>,
-    /// The number of its first owner.
-    first: usize,
+    owners: Vec<Owner>,
     versions: Vec<AtomicU64>,
     record: Record,
 }
 
 impl Ours {
+    /// Over owners from the number `first` on.
     pub(super) async fn new(store: Arc<dyn TokenStore>, first: usize) -> Self {
         let versions = fill(&*store, first).await;
         Self {
             store,
-            first,
+            owners: (first..first + OWNERS).map(owner).collect(),
             versions,
             record: record(3600),
         }
@@ -51,14 +51,14 @@ pub(super) async fn fill(store: &dyn TokenStore, first: usize) -> Vec<AtomicU64>
 #[async_trait]
 impl Subject for Ours {
     async fn load(&self, id: usize) {
-        let stored = self.store.load(&owner(self.first + id)).await.unwrap();
+        let stored = self.store.load(&self.owners[id]).await.unwrap();
         assert!(stored.is_some());
     }
 
     async fn save(&self, id: usize) {
         let version = Version::new(self.versions[id].load(Ordering::Relaxed));
-        let owner = owner(self.first + id);
-        let saved = self.store.save(&owner, &self.record, Some(version), None);
+        let owner = &self.owners[id];
+        let saved = self.store.save(owner, &self.record, Some(version), None);
         let version = saved.await.unwrap().get();
         self.versions[id].store(version, Ordering::Relaxed);
     }
