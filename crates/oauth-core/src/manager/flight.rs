@@ -8,12 +8,12 @@ use std::{
     collections::HashMap,
     hash::Hash,
     sync::{
-        Arc, PoisonError,
+        Arc, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering::SeqCst},
     },
 };
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
 use super::sync::Mutex;
 
@@ -23,27 +23,29 @@ pub(crate) struct Flights<K, T>(Arc<Inner<K, T>>);
 
 #[derive(Debug)]
 struct Inner<K, T> {
-    flying: Mutex<HashMap<K, Entry<T>>>,
+    flying: Mutex<HashMap<K, Arc<Flight<T>>>>,
     landed: Notify,
 }
 
+/// Thousands may wait for one: they share this, and each keeps little.
 #[derive(Debug)]
-struct Entry<T> {
-    result: watch::Receiver<Option<T>>,
-    cleared: Arc<AtomicBool>,
+struct Flight<T> {
+    result: OnceLock<Result<T, Lost>>,
+    /// Told once there is a result.
+    over: Notify,
+    cleared: AtomicBool,
 }
 
 /// Waits for a flight's result.
 #[derive(Debug)]
-pub(crate) struct Waiter<T>(watch::Receiver<Option<T>>);
+pub(crate) struct Waiter<T>(Arc<Flight<T>>);
 
 /// Held by the task of a flight: lands it, also when the task is dropped or panics.
 #[derive(Debug)]
 pub(crate) struct Pilot<K: Hash + Eq, T> {
     flights: Arc<Inner<K, T>>,
     key: K,
-    result: Option<watch::Sender<Option<T>>>,
-    cleared: Arc<AtomicBool>,
+    flight: Arc<Flight<T>>,
 }
 
 /// The flight ended without a result.
@@ -62,24 +64,22 @@ impl<K: Hash + Eq + Clone + Send + Sync, T: Clone + Send + Sync> Flights<K, T> {
     /// the task that flies it.
     pub(crate) fn join(&self, key: &K) -> (Waiter<T>, Option<Pilot<K, T>>) {
         let mut flying = self.0.lock();
-        if let Some(entry) = flying.get(key) {
-            return (Waiter(entry.result.clone()), None);
+        if let Some(flight) = flying.get(key) {
+            return (Waiter(Arc::clone(flight)), None);
         }
-        let (sender, result) = watch::channel(None);
-        let cleared = Arc::new(AtomicBool::new(false));
-        let entry = Entry {
-            result: result.clone(),
-            cleared: Arc::clone(&cleared),
-        };
-        flying.insert(key.clone(), entry);
+        let flight = Arc::new(Flight {
+            result: OnceLock::new(),
+            over: Notify::new(),
+            cleared: AtomicBool::new(false),
+        });
+        flying.insert(key.clone(), Arc::clone(&flight));
         drop(flying);
         let pilot = Pilot {
             flights: Arc::clone(&self.0),
             key: key.clone(),
-            result: Some(sender),
-            cleared,
+            flight: Arc::clone(&flight),
         };
-        (Waiter(result), Some(pilot))
+        (Waiter(flight), Some(pilot))
     }
 
     /// Whether `key` is in the air.
@@ -97,10 +97,10 @@ impl<K: Hash + Eq + Clone + Send + Sync, T: Clone + Send + Sync> Flights<K, T> {
     /// were any.
     pub(crate) fn clear(&self, pick: impl Fn(&K) -> bool) -> bool {
         let mut any = false;
-        self.0.lock().retain(|key, entry| {
+        self.0.lock().retain(|key, flight| {
             let picked = pick(key);
             if picked {
-                entry.cleared.store(true, SeqCst);
+                flight.cleared.store(true, SeqCst);
                 any = true;
             }
             !picked
@@ -123,7 +123,7 @@ impl<K: Hash + Eq + Clone + Send + Sync, T: Clone + Send + Sync> Flights<K, T> {
 }
 
 impl<K, T> Inner<K, T> {
-    fn lock(&self) -> super::sync::MutexGuard<'_, HashMap<K, Entry<T>>> {
+    fn lock(&self) -> super::sync::MutexGuard<'_, HashMap<K, Arc<Flight<T>>>> {
         // A change is one insertion or removal: a panic elsewhere leaves nothing half done.
         self.flying.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -136,49 +136,112 @@ impl<K, T> Clone for Flights<K, T> {
 }
 
 impl<T: Clone + Send + Sync> Waiter<T> {
-    pub(crate) async fn wait(mut self) -> Result<T, Lost> {
-        match self.0.wait_for(Option::is_some).await {
-            Ok(result) => result.clone().ok_or(Lost),
-            Err(_) => Err(Lost),
+    pub(crate) async fn wait(self) -> Result<T, Lost> {
+        // Before the look at the result: it is told when one comes after the look.
+        let over = self.0.over.notified();
+        if let Some(result) = self.0.result.get() {
+            return result.clone();
         }
+        over.await;
+        self.0.result.get().cloned().unwrap_or(Err(Lost))
     }
 }
 
 impl<K: Hash + Eq, T> Pilot<K, T> {
     /// Whether the key was cleared since the flight set out.
     pub(crate) fn is_cleared(&self) -> bool {
-        self.cleared.load(SeqCst)
+        self.flight.cleared.load(SeqCst)
     }
 
     /// Tells everybody who waits. Whoever comes after this starts anew.
-    pub(crate) fn land(mut self, result: T) {
-        if let Some(sender) = self.result.take() {
-            self.leave();
-            sender.send_replace(Some(result));
-        }
+    pub(crate) fn land(self, result: T) {
+        self.end(Ok(result));
     }
 
-    fn leave(&self) {
+    fn end(&self, result: Result<T, Lost>) {
         let mut flying = self.flights.lock();
         // After a clear the key may be another flight's.
         if flying
             .get(&self.key)
-            .is_some_and(|entry| Arc::ptr_eq(&entry.cleared, &self.cleared))
+            .is_some_and(|flight| Arc::ptr_eq(flight, &self.flight))
         {
             flying.remove(&self.key);
         }
         drop(flying);
         self.flights.landed.notify_waiters();
+        // There is one end: the first.
+        let _ = self.flight.result.set(result);
+        self.flight.over.notify_waiters();
     }
 }
 
 impl<K: Hash + Eq, T> Drop for Pilot<K, T> {
     fn drop(&mut self) {
-        if self.result.is_some() {
-            self.leave();
+        if self.flight.result.get().is_none() {
+            self.end(Err(Lost));
         }
     }
 }
 
 #[cfg(all(test, shuttle))]
 mod model;
+
+#[cfg(all(test, not(shuttle)))]
+mod tests {
+    use std::{
+        hint::spin_loop,
+        sync::{
+            atomic::AtomicU32,
+            mpsc::{self, TryRecvError},
+        },
+        thread,
+        time::Duration,
+    };
+
+    use tokio::{runtime::Builder, time::timeout};
+
+    use super::*;
+
+    const TIMES: u32 = 200_000;
+
+    /// The model checker does not stop anybody between the look at the result and the wait for it.
+    #[test]
+    fn who_comes_while_a_flight_lands_is_told() {
+        let runtime = Builder::new_current_thread().enable_time().build();
+        let runtime = runtime.expect("a runtime");
+        let (send, pilots) = mpsc::sync_channel::<Pilot<u8, u32>>(1);
+        let here = Arc::new(AtomicU32::new(0));
+        let lands = {
+            let here = Arc::clone(&here);
+            move || {
+                for number in 1..=TIMES {
+                    let pilot = loop {
+                        match pilots.try_recv() {
+                            Ok(pilot) => break pilot,
+                            Err(TryRecvError::Empty) => thread::yield_now(),
+                            Err(TryRecvError::Disconnected) => return,
+                        }
+                    };
+                    while here.load(SeqCst) < number {
+                        thread::yield_now();
+                    }
+                    for _ in 0..number % 64 {
+                        spin_loop();
+                    }
+                    pilot.land(number);
+                }
+            }
+        };
+        let landing = thread::spawn(lands);
+        for number in 1..=TIMES {
+            let (waiter, pilot) = Flights::new().join(&1);
+            send.send(pilot.expect("the first")).expect("a thread");
+            let told = runtime.block_on(async {
+                here.store(number, SeqCst);
+                timeout(Duration::from_secs(10), waiter.wait()).await
+            });
+            assert_eq!(told, Ok(Ok(number)));
+        }
+        landing.join().expect("nothing that could panic");
+    }
+}

@@ -7,7 +7,7 @@ use std::{
     future::{Future, poll_fn},
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+        atomic::{AtomicUsize, Ordering::SeqCst},
     },
     task::Poll,
     time::{Duration, SystemTime},
@@ -19,7 +19,7 @@ use shuttle::{
     sync::Mutex,
 };
 
-use super::{super::update::Update, Flights, Lost, Pilot, Waiter};
+use super::{super::update::Update, Flight, Flights, Lost, Pilot, Waiter};
 use crate::{
     AccessToken, RefreshToken, Token, TokenSet,
     store::{Record, TokenRequest},
@@ -39,8 +39,8 @@ struct Inner {
     shown: Mutex<usize>,
     /// The owner's record, under the same lock; at first with token 0.
     record: Mutex<Record>,
-    /// Of each flight, whether it was cleared.
-    cleared: Mutex<Vec<Arc<AtomicBool>>>,
+    /// All that ever set out.
+    all: Mutex<Vec<Arc<Flight<usize>>>>,
 }
 
 impl World {
@@ -51,7 +51,7 @@ impl World {
             most: AtomicUsize::new(0),
             shown: Mutex::new(0),
             record: Mutex::new(Record::new().with(TokenRequest::any(), token(0))),
-            cleared: Mutex::new(Vec::new()),
+            all: Mutex::new(Vec::new()),
         }))
     }
 
@@ -88,9 +88,9 @@ impl World {
     async fn fly(self, pilot: Pilot<u8, usize>, lose: bool) {
         let world = &*self.0;
         let number = {
-            let mut cleared = world.cleared.lock().unwrap();
-            cleared.push(Arc::clone(&pilot.cleared));
-            cleared.len()
+            let mut all = world.all.lock().unwrap();
+            all.push(Arc::clone(&pilot.flight));
+            all.len()
         };
         let before = world.record.lock().unwrap().tokens()[0].token.clone();
         let now = world.in_the_air.fetch_add(1, SeqCst) + 1;
@@ -147,9 +147,9 @@ impl World {
         );
         let shown = *self.0.shown.lock().unwrap();
         if shown > 0 {
-            let cleared = self.0.cleared.lock().unwrap();
+            let all = self.0.all.lock().unwrap();
             assert!(
-                !cleared[shown - 1].load(SeqCst),
+                !all[shown - 1].cleared.load(SeqCst),
                 "a cleared flight is shown"
             );
         }
