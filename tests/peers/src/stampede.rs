@@ -30,7 +30,7 @@ pub fn run(effort: Effort) {
         // Looks again every 10 s: a round takes that long.
         contestant::<Google>().at_most(1),
     ];
-    interleave_cold(&figures, effort.pick(5, 2), contestants);
+    interleave_cold(&figures, effort.pick(12, 2), contestants);
 }
 
 fn contestant<L: Library>() -> Contestant {

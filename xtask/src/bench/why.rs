@@ -33,9 +33,9 @@ const WHY: &[(&str, &str, &str)] = &[
     (
         "stampede, until all are served",
         "",
-        "`perf record`, of the threads that serve the callers: tokio has three sevenths (waking, polling and \
-        joining 10,000 tasks, which every peer needs as well), the kernel a sixth, all of this project's \
-        functions a seventh; allocating, the clock and the benchmark itself have the rest.",
+        "`perf record`, of the threads that serve the callers: tokio has three tenths (waking, polling and \
+        joining 10,000 tasks, which every peer needs as well), the kernel nearly as much, all of this \
+        project's functions a tenth; allocating, the clock and the benchmark itself have the rest.",
     ),
     (
         "authorized requests",
@@ -66,9 +66,10 @@ const WHY: &[(&str, &str, &str)] = &[
     (
         "PostgreSQL: load,",
         "bare",
-        "`callgrind`: a load takes 32 thousand instructions, the bare driver's 11, those of the connection not \
-        counted. Nearly nine read the record out of its JSON, four hash the owner's name (fewer where the processor \
-        has instructions for it); the rest makes owner, record and token set, and wipes their texts.",
+        "`callgrind`: a load takes 25 thousand instructions, the bare driver's nine and a half, those of the \
+        connection not counted. Nearly seven read the record out of its JSON, three and a half hash the owner's \
+        name (fewer where the processor has instructions for it); the rest makes record and token set, and wipes \
+        their texts.",
     ),
     (
         "Redis: load,",

@@ -48,15 +48,14 @@ struct Rounds {
 }
 
 impl Rounds {
-    /// A single task waits for threads and processes to be woken, and how long that takes comes and goes:
-    /// more rounds, and shorter ones, give everybody their share of it.
+    /// As much time in more rounds, of a length that a save of each task still fits in: a machine that
+    /// is slow for a while is then slow for everybody. A single task waits for threads and processes to be
+    /// woken, too, and how long that takes comes and goes.
     fn of(self, tasks: usize) -> Self {
-        match tasks {
-            1 => Self {
-                count: self.count * 8,
-                each: self.each / 5,
-            },
-            _ => self,
+        let (more, shorter) = if tasks == 1 { (8, 5) } else { (4, 4) };
+        Self {
+            count: self.count * more,
+            each: self.each / shorter,
         }
     }
 }
