@@ -82,7 +82,7 @@ impl Postgres {
     ) -> Result<Vec<tokio_postgres::Row>, StoreError> {
         let mut held = None;
         let answer = {
-            // In place: a future of this size would be copied into the timeout, and be kept twice.
+            // Pinned here: a future that is moved into the timeout is copied and kept twice.
             let asked = pin!(async {
                 let connection = self.pool.get().await.map_err(failure::no_connection)?;
                 let connection = held.insert(connection);

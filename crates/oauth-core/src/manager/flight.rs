@@ -23,13 +23,13 @@ pub(crate) struct Flights<K, T>(Arc<Inner<K, T>>);
 
 #[derive(Debug)]
 struct Inner<K, T> {
-    flying: Mutex<HashMap<K, Arc<Flight<T>>>>,
+    flying: Mutex<HashMap<K, Arc<Entry<T>>>>,
     landed: Notify,
 }
 
-/// Thousands may wait for one: they share this, and each keeps little.
+/// One flight. Thousands may wait for it: they share this, and each keeps little.
 #[derive(Debug)]
-struct Flight<T> {
+struct Entry<T> {
     result: OnceLock<Result<T, Lost>>,
     /// Told once there is a result.
     over: Notify,
@@ -38,14 +38,14 @@ struct Flight<T> {
 
 /// Waits for a flight's result.
 #[derive(Debug)]
-pub(crate) struct Waiter<T>(Arc<Flight<T>>);
+pub(crate) struct Waiter<T>(Arc<Entry<T>>);
 
 /// Held by the task of a flight: lands it, also when the task is dropped or panics.
 #[derive(Debug)]
 pub(crate) struct Pilot<K: Hash + Eq, T> {
     flights: Arc<Inner<K, T>>,
     key: K,
-    flight: Arc<Flight<T>>,
+    flight: Arc<Entry<T>>,
 }
 
 /// The flight ended without a result.
@@ -67,7 +67,7 @@ impl<K: Hash + Eq + Clone + Send + Sync, T: Clone + Send + Sync> Flights<K, T> {
         if let Some(flight) = flying.get(key) {
             return (Waiter(Arc::clone(flight)), None);
         }
-        let flight = Arc::new(Flight {
+        let flight = Arc::new(Entry {
             result: OnceLock::new(),
             over: Notify::new(),
             cleared: AtomicBool::new(false),
@@ -123,7 +123,7 @@ impl<K: Hash + Eq + Clone + Send + Sync, T: Clone + Send + Sync> Flights<K, T> {
 }
 
 impl<K, T> Inner<K, T> {
-    fn lock(&self) -> super::sync::MutexGuard<'_, HashMap<K, Arc<Flight<T>>>> {
+    fn lock(&self) -> super::sync::MutexGuard<'_, HashMap<K, Arc<Entry<T>>>> {
         // A change is one insertion or removal: a panic elsewhere leaves nothing half done.
         self.flying.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -137,7 +137,7 @@ impl<K, T> Clone for Flights<K, T> {
 
 impl<T: Clone + Send + Sync> Waiter<T> {
     pub(crate) async fn wait(self) -> Result<T, Lost> {
-        // Before the look at the result: it is told when one comes after the look.
+        // Made before the look at the result: one that comes after the look wakes it.
         let over = self.0.over.notified();
         if let Some(result) = self.0.result.get() {
             return result.clone();
@@ -169,7 +169,7 @@ impl<K: Hash + Eq, T> Pilot<K, T> {
         }
         drop(flying);
         self.flights.landed.notify_waiters();
-        // There is one end: the first.
+        // Only the first end counts.
         let _ = self.flight.result.set(result);
         self.flight.over.notify_waiters();
     }
@@ -195,14 +195,12 @@ mod tests {
             mpsc::{self, TryRecvError},
         },
         thread,
-        time::Duration,
+        time::{Duration, Instant},
     };
 
     use tokio::{runtime::Builder, time::timeout};
 
     use super::*;
-
-    const TIMES: u32 = 200_000;
 
     /// The model checker does not stop anybody between the look at the result and the wait for it.
     #[test]
@@ -214,7 +212,7 @@ mod tests {
         let lands = {
             let here = Arc::clone(&here);
             move || {
-                for number in 1..=TIMES {
+                for number in 1.. {
                     let pilot = loop {
                         match pilots.try_recv() {
                             Ok(pilot) => break pilot,
@@ -233,7 +231,8 @@ mod tests {
             }
         };
         let landing = thread::spawn(lands);
-        for number in 1..=TIMES {
+        let started = Instant::now();
+        for number in 1..=200_000 {
             let (waiter, pilot) = Flights::new().join(&1);
             send.send(pilot.expect("the first")).expect("a thread");
             let told = runtime.block_on(async {
@@ -241,7 +240,12 @@ mod tests {
                 timeout(Duration::from_secs(10), waiter.wait()).await
             });
             assert_eq!(told, Ok(Ok(number)));
+            // Where the cores are busy with something else, fewer have to do.
+            if started.elapsed() > Duration::from_secs(5) {
+                break;
+            }
         }
+        drop(send);
         landing.join().expect("nothing that could panic");
     }
 }

@@ -193,7 +193,7 @@ object! {
     }
 }
 
-/// The token sets of a record, or what is wrong with one of them. Most records have one.
+/// The token sets of a record, or what is wrong with one of them.
 struct Tokens(Result<Vec<Issued>, Error>);
 
 impl<'de> Deserialize<'de> for Tokens {
@@ -208,11 +208,12 @@ impl<'de> Deserialize<'de> for Tokens {
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Tokens, A::Error> {
+                // Most records have one.
                 let mut tokens = Ok(Vec::with_capacity(1));
                 while let Some(item) = items.next_element::<IssuedOwned>()? {
-                    if let Ok(read) = &mut tokens {
+                    if let Ok(list) = &mut tokens {
                         match item.read() {
-                            Ok(issued) => read.push(issued),
+                            Ok(issued) => list.push(issued),
                             Err(error) => tokens = Err(error),
                         }
                     }

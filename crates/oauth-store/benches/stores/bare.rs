@@ -187,12 +187,27 @@ impl Subject for Redis {
 
 type Work = Box<dyn FnOnce(&mut rusqlite::Connection) + Send>;
 
-/// One thread that writes and two that read, as the store has them.
+/// One thread that writes and two that read, the one with less to do, as the store has them.
 pub(super) struct Sqlite {
-    readers: [mpsc::Sender<Work>; 2],
+    readers: [Reader; 2],
     writer: mpsc::Sender<Work>,
     rows: Rows,
     users: Vec<Arc<str>>,
+}
+
+/// A thread, and how many loads wait for it.
+struct Reader {
+    thread: mpsc::Sender<Work>,
+    load: AtomicU64,
+}
+
+impl Reader {
+    fn new(path: &Path) -> Self {
+        Self {
+            thread: worker(path),
+            load: AtomicU64::new(0),
+        }
+    }
 }
 
 /// A statement about the record of a user.
@@ -217,7 +232,7 @@ impl Sqlite {
             rows.keep(id, version.unwrap().cast_unsigned());
         }
         Self {
-            readers: [worker(path), worker(path)],
+            readers: [Reader::new(path), Reader::new(path)],
             writer: worker(path),
             rows,
             users,
@@ -251,12 +266,17 @@ async fn on<T: Send + 'static>(
 impl Subject for Sqlite {
     async fn load(&self, id: usize) {
         let user = Arc::clone(&self.users[id]);
-        let body: Vec<u8> = on(&self.readers[id % 2], move |sql| {
+        let [first, second] = &self.readers;
+        let loads = [first, second].map(|reader| reader.load.load(Ordering::Relaxed));
+        let reader = if loads[0] <= loads[1] { first } else { second };
+        reader.load.fetch_add(1, Ordering::Relaxed);
+        let body: Vec<u8> = on(&reader.thread, move |sql| {
             let select = of_record!("SELECT version, bytes, key_id, refresh_at, dead_at");
             let mut select = sql.prepare_cached(select).unwrap();
             select.query_row([user], |row| row.get(1)).unwrap()
         })
         .await;
+        reader.load.fetch_sub(1, Ordering::Relaxed);
         assert_eq!(body.len(), self.rows.body.len());
     }
 

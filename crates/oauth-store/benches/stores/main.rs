@@ -48,9 +48,9 @@ struct Rounds {
 }
 
 impl Rounds {
-    /// As much time in more rounds, of a length that a save of each task still fits in: a machine that
-    /// is slow for a while is then slow for everybody. A single task waits for threads and processes to be
-    /// woken, too, and how long that takes comes and goes.
+    /// More and shorter ones: a machine that is slow for a while is then slow for everybody, and nobody
+    /// alone waits for threads and processes to be woken late. A round lasts until each task has done
+    /// what it has begun.
     fn of(self, tasks: usize) -> Self {
         let (more, shorter) = if tasks == 1 { (8, 5) } else { (4, 4) };
         Self {
@@ -241,7 +241,7 @@ async fn many_in_sqlite(rows: usize) {
     measure.run(fill, size, || ()).await;
 }
 
-/// As many rows for the bare driver as the others have, in clear and sealed.
+/// As many rows for the bare driver as are in the table that the store in clear and the sealed one share.
 async fn fill(backend: impl Backend) {
     let store = Plaintext::new(backend);
     for first in [0, OWNERS] {

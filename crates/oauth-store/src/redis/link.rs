@@ -61,7 +61,7 @@ impl Link {
 
     async fn send(&self, command: &Cmd) -> Result<Result<redis::Value, RedisError>, StoreError> {
         let (count, mut connection) = self.connection();
-        // In place: it would be copied into the timeout, and be kept twice.
+        // Pinned here: a future that is moved into the timeout is copied and kept twice.
         let answer = pin!(async {
             match command.query_async(&mut connection).await {
                 // Nothing was sent: the link was down the last time somebody looked, and this

@@ -160,7 +160,7 @@ impl Workers {
                 "the token store's thread has ended",
             )
         };
-        // In place: it would be copied into the timeout, and be kept twice.
+        // Pinned here: a future that is moved into the timeout is copied and kept twice.
         let done = pin!(async {
             queue.jobs.send(job).await.map_err(|_| stopped())?;
             answered.await.map_err(|_| stopped())?

@@ -19,7 +19,7 @@ use shuttle::{
     sync::Mutex,
 };
 
-use super::{super::update::Update, Flight, Flights, Lost, Pilot, Waiter};
+use super::{super::update::Update, Entry, Flights, Lost, Pilot, Waiter};
 use crate::{
     AccessToken, RefreshToken, Token, TokenSet,
     store::{Record, TokenRequest},
@@ -40,7 +40,7 @@ struct Inner {
     /// The owner's record, under the same lock; at first with token 0.
     record: Mutex<Record>,
     /// All that ever set out.
-    all: Mutex<Vec<Arc<Flight<usize>>>>,
+    all: Mutex<Vec<Arc<Entry<usize>>>>,
 }
 
 impl World {
