@@ -119,7 +119,7 @@ fn crowd<L: Library>(endpoint: &Endpoint, calls: usize) -> Contestant {
 
 async fn ask<L: Library>(library: &L, calls: usize) {
     for _ in 0..calls {
-        black_box(library.header().await);
+        black_box(library.header().await.expect("a token"));
     }
 }
 
@@ -128,7 +128,7 @@ fn ready<L: Library>(mut builder: runtime::Builder, endpoint: &Endpoint) -> (Run
     let runtime = builder.enable_all().build().expect("a runtime");
     let library = runtime.block_on(async {
         let library = L::new(endpoint).await;
-        library.header().await;
+        library.header().await.expect("a token");
         // A library that renews in the background gets the time to settle.
         tokio::time::sleep(Duration::from_millis(20)).await;
         Arc::new(library)

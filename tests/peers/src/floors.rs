@@ -1,7 +1,10 @@
 //! What nobody can be faster than: the parts that any answer to "the current token, as a header"
 //! is made of, put together by hand.
 
-use std::time::{Duration, Instant};
+use std::{
+    convert::Infallible,
+    time::{Duration, Instant},
+};
 
 use arc_swap::ArcSwap;
 use http::HeaderValue;
@@ -17,14 +20,15 @@ pub struct Floor(HeaderValue);
 impl Library for Floor {
     const NAME: &'static str = "floor: clock read + header clone";
     type Header = HeaderValue;
+    type Error = Infallible;
 
     async fn new(_: &Endpoint) -> Self {
         Self(bearer(&"t".repeat(30)))
     }
 
-    async fn header(&self) -> HeaderValue {
+    async fn header(&self) -> Result<HeaderValue, Infallible> {
         std::hint::black_box(Instant::now());
-        self.0.clone()
+        Ok(self.0.clone())
     }
 }
 
@@ -34,18 +38,19 @@ pub struct Swapped(ArcSwap<(HeaderValue, Instant)>);
 impl Library for Swapped {
     const NAME: &'static str = "by hand: arc-swap, expiry, header clone";
     type Header = HeaderValue;
+    type Error = Infallible;
 
     async fn new(_: &Endpoint) -> Self {
         let expires = Instant::now() + Duration::from_secs(3600);
         Self(ArcSwap::from_pointee((bearer(&"t".repeat(30)), expires)))
     }
 
-    async fn header(&self) -> HeaderValue {
+    async fn header(&self) -> Result<HeaderValue, Infallible> {
         let current = self.0.load();
         assert!(
             Instant::now() < current.1,
             "the run takes less than an hour"
         );
-        current.0.clone()
+        Ok(current.0.clone())
     }
 }

@@ -7,7 +7,7 @@ mod huskarl;
 mod ours;
 mod yup;
 
-use std::future::Future;
+use std::{fmt::Debug, future::Future};
 
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 use reqwest::RequestBuilder;
@@ -26,12 +26,15 @@ pub trait Library: Send + Sync + Sized + 'static {
     const NAME: &'static str;
     /// What the library's own call gives, or what its user has to make of it for a request.
     type Header: Attach;
+    /// What the call gives instead.
+    type Error: Debug;
 
     /// Set up against `endpoint`, as its documentation says.
     fn new(endpoint: &Endpoint) -> impl Future<Output = Self> + Send;
 
-    /// The current token as a header.
-    fn header(&self) -> impl Future<Output = Self::Header> + Send;
+    /// The current token as a header. Where the library's own call gives one, its future is handed on
+    /// as it is: one more around it would be measured, too.
+    fn header(&self) -> impl Future<Output = Result<Self::Header, Self::Error>> + Send;
 }
 
 /// What can be put into a request.

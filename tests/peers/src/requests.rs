@@ -93,7 +93,10 @@ fn with<L: Library>(who: &'static str, endpoint: &Endpoint, requests: usize) -> 
     let library = Arc::new(runtime.block_on(L::new(endpoint)));
     contestant(who, runtime, requests, move || {
         let (library, request) = (Arc::clone(&library), client.get(&url));
-        async move { finish(library.header().await.attach(request)).await }
+        async move {
+            let header = library.header().await.expect("a token");
+            finish(header.attach(request)).await
+        }
     })
 }
 

@@ -50,7 +50,7 @@ async fn stampede<L: Library>() -> Vec<f64> {
     let endpoint = Endpoint::start();
     endpoint.lifetime(1);
     let library = Arc::new(L::new(&endpoint).await);
-    library.header().await;
+    library.header().await.expect("a token");
     sleep(Duration::from_millis(1_200)).await;
 
     endpoint.lifetime(3_600);
@@ -61,7 +61,7 @@ async fn stampede<L: Library>() -> Vec<f64> {
     for _ in 0..CALLERS {
         let library = Arc::clone(&library);
         callers.spawn(async move {
-            library.header().await;
+            library.header().await.expect("a token");
         });
     }
     callers.join_all().await;

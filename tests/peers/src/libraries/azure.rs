@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use azure_core::{
+    Error,
     credentials::{Secret, TokenCredential},
     http::{AsyncRawResponse, ClientOptions, HttpClient, Request, Transport, Url, new_http_client},
 };
@@ -14,15 +15,16 @@ pub struct Azure(Arc<ClientSecretCredential>);
 
 impl Azure {
     /// For a measurement that asks for other scopes than [`Library::header`].
-    pub async fn header_for(&self, scope: &str) -> HeaderValue {
-        let token = self.0.get_token(&[scope], None).await.expect("a token");
-        bearer(token.token.secret())
+    pub async fn header_for(&self, scope: &str) -> Result<HeaderValue, Error> {
+        let token = self.0.get_token(&[scope], None).await?;
+        Ok(bearer(token.token.secret()))
     }
 }
 
 impl Library for Azure {
     const NAME: &'static str = "azure_identity get_token";
     type Header = HeaderValue;
+    type Error = Error;
 
     async fn new(endpoint: &Endpoint) -> Self {
         let here = Here {
@@ -42,8 +44,8 @@ impl Library for Azure {
         )
     }
 
-    async fn header(&self) -> HeaderValue {
-        self.header_for("read").await
+    fn header(&self) -> impl Future<Output = Result<HeaderValue, Error>> + Send {
+        self.header_for("read")
     }
 }
 

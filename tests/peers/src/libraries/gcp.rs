@@ -5,7 +5,7 @@ use aws_lc_rs::{
     rsa::{KeyPair, KeySize},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
-use gcp_auth::{CustomServiceAccount, TokenProvider};
+use gcp_auth::{CustomServiceAccount, Error, TokenProvider};
 use http::HeaderValue;
 use serde_json::json;
 
@@ -17,6 +17,7 @@ pub struct Gcp(CustomServiceAccount);
 impl Library for Gcp {
     const NAME: &'static str = "gcp_auth token";
     type Header = HeaderValue;
+    type Error = Error;
 
     async fn new(endpoint: &Endpoint) -> Self {
         let account = json!({
@@ -26,9 +27,9 @@ impl Library for Gcp {
         Self(CustomServiceAccount::from_json(&account.to_string()).expect("an account"))
     }
 
-    async fn header(&self) -> HeaderValue {
-        let token = self.0.token(&["read"]).await.expect("a token");
-        bearer(token.as_str())
+    async fn header(&self) -> Result<HeaderValue, Error> {
+        let token = self.0.token(&["read"]).await?;
+        Ok(bearer(token.as_str()))
     }
 }
 

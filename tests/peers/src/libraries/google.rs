@@ -1,5 +1,6 @@
-use google_cloud_auth::credentials::{
-    CacheableResource, Credentials, EntityTag, user_account::Builder,
+use google_cloud_auth::{
+    credentials::{CacheableResource, Credentials, EntityTag, user_account::Builder},
+    errors::CredentialsError,
 };
 use http::{Extensions, HeaderMap, HeaderValue, header::AUTHORIZATION};
 use serde_json::json;
@@ -13,14 +14,15 @@ pub struct Google(Credentials);
 impl Library for Google {
     const NAME: &'static str = "google-cloud-auth headers";
     type Header = HeaderMap;
+    type Error = CredentialsError;
 
     async fn new(endpoint: &Endpoint) -> Self {
         Self(credentials(endpoint))
     }
 
-    async fn header(&self) -> HeaderMap {
-        match self.0.headers(Extensions::new()).await.expect("a token") {
-            CacheableResource::New { data, .. } => data,
+    async fn header(&self) -> Result<HeaderMap, CredentialsError> {
+        match self.0.headers(Extensions::new()).await? {
+            CacheableResource::New { data, .. } => Ok(data),
             CacheableResource::NotModified => unreachable!("no tag was sent"),
         }
     }
@@ -35,6 +37,7 @@ pub struct GoogleTagged {
 impl Library for GoogleTagged {
     const NAME: &'static str = "google-cloud-auth headers, entity tag";
     type Header = HeaderValue;
+    type Error = CredentialsError;
 
     async fn new(endpoint: &Endpoint) -> Self {
         let credentials = credentials(endpoint);
@@ -49,13 +52,13 @@ impl Library for GoogleTagged {
         Self { credentials, kept }
     }
 
-    async fn header(&self) -> HeaderValue {
+    async fn header(&self) -> Result<HeaderValue, CredentialsError> {
         let mut extensions = Extensions::new();
         extensions.insert(self.kept.0.clone());
-        match self.credentials.headers(extensions).await.expect("a token") {
+        Ok(match self.credentials.headers(extensions).await? {
             CacheableResource::NotModified => self.kept.1.clone(),
             CacheableResource::New { data, .. } => data[AUTHORIZATION].clone(),
-        }
+        })
     }
 }
 

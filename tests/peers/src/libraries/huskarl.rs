@@ -1,7 +1,7 @@
 use http::{HeaderMap, Method, Uri};
 use huskarl::{
     authorizer::HttpAuthorizer,
-    cache::{GrantTokenSource, InMemoryRefreshTokenStore, InMemoryTokenCache},
+    cache::{GrantTokenSource, InMemoryRefreshTokenStore, InMemoryTokenCache, TokenError},
     core::{
         EndpointUrl,
         client_auth::ClientSecret,
@@ -22,6 +22,7 @@ pub struct Huskarl {
 impl Library for Huskarl {
     const NAME: &'static str = "huskarl get_headers";
     type Header = HeaderMap;
+    type Error = TokenError;
 
     async fn new(endpoint: &Endpoint) -> Self {
         let url: EndpointUrl = endpoint.token_url().parse().expect("a URL");
@@ -48,10 +49,7 @@ impl Library for Huskarl {
         }
     }
 
-    async fn header(&self) -> HeaderMap {
-        self.authorizer
-            .get_headers(&Method::GET, &self.uri)
-            .await
-            .expect("a token")
+    fn header(&self) -> impl Future<Output = Result<HeaderMap, TokenError>> + Send {
+        self.authorizer.get_headers(&Method::GET, &self.uri)
     }
 }

@@ -1,6 +1,6 @@
 use http::HeaderValue;
 use oauth_core::{
-    Client, Endpoints, GenericProvider,
+    Client, Endpoints, Error, GenericProvider,
     manager::{TokenHandle, TokenManager},
     store::Subject,
 };
@@ -14,14 +14,15 @@ pub struct Ours(TokenHandle);
 impl Library for Ours {
     const NAME: &'static str = "oauth-core handle header";
     type Header = HeaderValue;
+    type Error = Error;
 
     async fn new(endpoint: &Endpoint) -> Self {
         let scopes = "read".parse().expect("a scope");
         Self(TokenManager::new(client(endpoint)).source(&Subject::Client, Some(&scopes)))
     }
 
-    async fn header(&self) -> HeaderValue {
-        self.0.header().await.expect("a token")
+    fn header(&self) -> impl Future<Output = Result<HeaderValue, Error>> + Send {
+        self.0.header()
     }
 }
 

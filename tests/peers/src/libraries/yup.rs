@@ -16,7 +16,7 @@ use hyper_util::{
 };
 use tower_service::Service;
 use yup_oauth2::{
-    AuthorizedUserAuthenticator, CustomHyperClientBuilder, authenticator::Authenticator,
+    AuthorizedUserAuthenticator, CustomHyperClientBuilder, Error, authenticator::Authenticator,
     authorized_user::AuthorizedUserSecret,
 };
 
@@ -29,6 +29,7 @@ pub struct Yup(Authenticator<HttpConnector<Here>>);
 impl Library for Yup {
     const NAME: &'static str = "yup-oauth2 token";
     type Header = HeaderValue;
+    type Error = Error;
 
     async fn new(endpoint: &Endpoint) -> Self {
         let secret = AuthorizedUserSecret {
@@ -46,9 +47,9 @@ impl Library for Yup {
         Self(built.await.expect("an authenticator"))
     }
 
-    async fn header(&self) -> HeaderValue {
-        let token = self.0.token(&["read"]).await.expect("a token");
-        bearer(token.token().expect("an access token"))
+    async fn header(&self) -> Result<HeaderValue, Error> {
+        let token = self.0.token(&["read"]).await?;
+        Ok(bearer(token.token().expect("an access token")))
     }
 }
 
