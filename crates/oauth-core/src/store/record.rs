@@ -11,9 +11,9 @@ use serde_json::{Map, Value};
 
 use super::{StoreError, StoreErrorKind, TokenRequest};
 use crate::{
-    Error, Scopes, Token, TokenSet,
+    Scopes, Token, TokenSet,
     members::{Unknown, object},
-    token::stored::{StoredToken, StoredTokenRef},
+    token::stored::{Flaw, StoredToken, StoredTokenRef},
 };
 
 /// What a record's text starts with; a reader refuses a later one.
@@ -151,15 +151,15 @@ impl Record {
         // The parser's own error may repeat what it stumbled over, so it is left out.
         let document: RecordOwned = serde_json::from_str(text.expose_secret())
             .map_err(|_| unreadable("a record in the store is damaged; restore it from a backup, or remove it and authorize again"))?;
+        let later = "a record in the store was written by a later version of this library; use that version";
         if document.version > VERSION {
-            return Err(unreadable(
-                "a record in the store was written by a later version of this library; use that version",
-            ));
+            return Err(unreadable(later));
         }
         Ok(Self {
-            tokens: document.tokens.0.map_err(|_| {
-                unreadable("a record in the store holds a token that no request could carry; remove it and authorize again")
-            })?,
+            tokens: document.tokens.0.map_err(|flaw| unreadable(match flaw {
+                Flaw::Later => later,
+                Flaw::Unfit(_) => "a record in the store holds a token that no request could carry; remove it and authorize again",
+            }))?,
             claims: document.claims,
             unknown: document.unknown,
         })
@@ -194,7 +194,7 @@ object! {
 }
 
 /// The token sets of a record, or what is wrong with one of them.
-struct Tokens(Result<Vec<Issued>, Error>);
+struct Tokens(Result<Vec<Issued>, Flaw>);
 
 impl<'de> Deserialize<'de> for Tokens {
     fn deserialize<D: Deserializer<'de>>(array: D) -> Result<Self, D::Error> {
@@ -214,7 +214,7 @@ impl<'de> Deserialize<'de> for Tokens {
                     if let Ok(list) = &mut tokens {
                         match item.read() {
                             Ok(issued) => list.push(issued),
-                            Err(error) => tokens = Err(error),
+                            Err(flaw) => tokens = Err(flaw),
                         }
                     }
                 }
@@ -260,7 +260,7 @@ impl<'a> IssuedRef<'a> {
 }
 
 impl IssuedOwned {
-    fn read(self) -> Result<Issued, Error> {
+    fn read(self) -> Result<Issued, Flaw> {
         let mut request = match self.scopes {
             Some(scopes) => TokenRequest::scopes(Scopes::new(scopes)?),
             None => TokenRequest::any(),

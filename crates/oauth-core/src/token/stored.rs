@@ -12,19 +12,24 @@ use crate::{
     members::{Unknown, object},
 };
 
-/// What the text starts with; a reader refuses what it does not know.
+/// The version of a text that names none; a reader refuses what it does not know.
 const VERSION: u32 = 1;
 
-/// Borrows what it writes: no second copy of a secret is made on the way.
+/// Borrows what it writes: no second copy of a secret is made on the way. What most token sets have in
+/// common is left out: it would be kept, sent and read again for each of them.
 #[derive(Serialize)]
 pub(crate) struct StoredTokenRef<'a> {
-    version: u32,
     access_token: &'a str,
-    token_type: &'a str,
+    /// Nothing for [`TokenType::Bearer`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_type: Option<&'a str>,
     /// Seconds since the Unix epoch.
     issued_at: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<u64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     scopes: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     refresh_token: Option<&'a str>,
     #[serde(skip_serializing_if = "Map::is_empty")]
     extra: &'a Map<String, Value>,
@@ -34,12 +39,12 @@ pub(crate) struct StoredTokenRef<'a> {
 
 object! {
     pub(crate) struct StoredToken {
-        version: u32,
+        version: u32 = VERSION,
         access_token: String,
-        token_type: String,
+        token_type: Option<String> = None,
         issued_at: u64,
         expires_at: Option<u64> = None,
-        scopes: Vec<String>,
+        scopes: Vec<String> = Vec::new(),
         refresh_token: Option<String> = None,
         extra: Map<String, Value> = Map::new(),
     }
@@ -68,18 +73,25 @@ impl TokenSet {
     /// # Errors
     /// A usage error when the text is something else, or of a later version.
     pub fn from_json(text: &SecretString) -> Result<Self, Error> {
-        serde_json::from_str::<StoredToken>(text.expose_secret())
-            .map_err(|_| Error::usage("this is not a token set that was stored by this library"))?
-            .read()
+        let token: StoredToken = serde_json::from_str(text.expose_secret())
+            .map_err(|_| Error::usage("this is not a token set that was stored by this library"))?;
+        token.read().map_err(|flaw| match flaw {
+            Flaw::Later => Error::usage(
+                "this token set was stored by a later version of this library; use that version",
+            ),
+            Flaw::Unfit(error) => error,
+        })
     }
 }
 
 impl<'a> StoredTokenRef<'a> {
     pub(crate) fn of(token: &'a TokenSet) -> Self {
         Self {
-            version: VERSION,
             access_token: token.access_token.expose_secret(),
-            token_type: token.token_type.scheme(),
+            token_type: match token.token_type {
+                TokenType::Bearer => None,
+                other => Some(other.scheme()),
+            },
             issued_at: seconds(token.issued_at),
             expires_at: token.expires_at.map(seconds),
             scopes: token.scopes.iter().collect(),
@@ -93,16 +105,29 @@ impl<'a> StoredTokenRef<'a> {
     }
 }
 
+/// Why a stored token set cannot be used.
+pub(crate) enum Flaw {
+    /// A later version wrote it, or knows what its token is for.
+    Later,
+    /// No request could carry what it says.
+    Unfit(Error),
+}
+
+impl From<Error> for Flaw {
+    fn from(error: Error) -> Self {
+        Self::Unfit(error)
+    }
+}
+
 impl StoredToken {
-    pub(crate) fn read(self) -> Result<TokenSet, Error> {
+    pub(crate) fn read(self) -> Result<TokenSet, Flaw> {
         if self.version != VERSION {
-            return Err(Error::usage(
-                "this token set was stored by a later version of this library",
-            ));
+            return Err(Flaw::Later);
         }
-        let token_type = TokenType::from_name(&self.token_type).ok_or_else(|| {
-            Error::usage("this token set has a token type that this version does not know")
-        })?;
+        let token_type = match self.token_type {
+            None => TokenType::Bearer,
+            Some(name) => TokenType::from_name(&name).ok_or(Flaw::Later)?,
+        };
         Ok(TokenSet {
             access_token: AccessToken::new(self.access_token)?,
             token_type,
@@ -126,4 +151,39 @@ fn moment(seconds: u64) -> Result<SystemTime, Error> {
     SystemTime::UNIX_EPOCH
         .checked_add(Duration::from_secs(seconds))
         .ok_or_else(|| Error::usage("this token set has a time that no clock can show"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<TokenSet, Error> {
+        TokenSet::from_json(&text.to_owned().into())
+    }
+
+    #[test]
+    fn every_type_of_token_comes_back() {
+        for token_type in [TokenType::Bearer, TokenType::Dpop, TokenType::NotApplicable] {
+            let token = TokenSet::new(AccessToken::new("a").unwrap(), SystemTime::UNIX_EPOCH)
+                .with_token_type(token_type);
+            assert_eq!(TokenSet::from_json(&token.to_json()).unwrap(), token);
+        }
+    }
+
+    #[test]
+    fn what_a_later_version_wrote_is_told_apart_from_what_is_no_token_set() {
+        for text in [
+            r#"{"version":2,"access_token":"s3cret","issued_at":0}"#,
+            r#"{"access_token":"s3cret","token_type":"later","issued_at":0}"#,
+        ] {
+            let error = read(text).unwrap_err().to_string();
+            assert!(error.contains("later version"), "{error}");
+            assert!(!error.contains("s3cret"));
+        }
+        // What a server answers is none: it does not say when it was issued.
+        let answer = r#"{"access_token":"s3cret","token_type":"Bearer","expires_in":60}"#;
+        let error = read(answer).unwrap_err().to_string();
+        assert!(error.contains("not a token set"), "{error}");
+        assert!(!error.contains("s3cret"));
+    }
 }

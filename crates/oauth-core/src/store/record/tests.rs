@@ -30,8 +30,8 @@ fn a_record_comes_back_as_it_was() {
 
 #[test]
 fn members_of_a_later_writer_survive() {
-    let text = r#"{"version":1,"tokens":[{"later":"s3cret","token":{"version":1,"access_token":"a",
-        "token_type":"Bearer","issued_at":0,"scopes":[],"later":"s3cret","extra":{"x":[1]}}}],
+    let text = r#"{"version":1,"tokens":[{"later":"s3cret","token":{"access_token":"a",
+        "token_type":"DPoP","issued_at":0,"scopes":["read"],"later":"s3cret","extra":{"x":[1]}}}],
         "later":{"x":1}}"#;
     let record = Record::from_json(&SecretString::from(text)).unwrap();
     let written = record.to_json();
@@ -58,18 +58,38 @@ fn members_of_a_later_writer_survive() {
 }
 
 #[test]
+fn what_most_tokens_have_in_common_is_left_out_and_understood_when_it_is_there() {
+    let record = Record::new().with(TokenRequest::any(), token("a", None, None));
+    let short = r#"{"version":1,"tokens":[{"token":{"access_token":"a","issued_at":0}}]}"#;
+    assert_eq!(record.to_json().expose_secret(), short);
+    let long = r#"{"version":1,"tokens":[{"token":{"version":1,"access_token":"a","issued_at":0,
+        "token_type":"Bearer","expires_at":null,"scopes":[],"refresh_token":null}}]}"#;
+    assert_eq!(
+        Record::from_json(&SecretString::from(long)).unwrap(),
+        record
+    );
+}
+
+#[test]
 fn a_damaged_or_later_record_is_told_and_not_repeated() {
-    for text in [
-        "",
-        "[]",
-        "{}",
-        r#"{"version":9,"tokens":[]}"#,
-        r#"{"version":1,"tokens":["s3cret"]}"#,
-    ] {
-        let error = Record::from_json(&text.to_owned().into()).unwrap_err();
-        assert_eq!(error.kind(), StoreErrorKind::Unreadable, "{text}");
-        assert!(!format!("{error} {error:?}").contains("s3cret"));
+    for text in ["", "[]", "{}", r#"{"version":1,"tokens":["s3cret"]}"#] {
+        assert!(unreadable(text).contains("damaged"), "{text}");
     }
+    for text in [
+        r#"{"version":9,"tokens":[]}"#,
+        r#"{"version":1,"tokens":[{"token":{"version":9,"access_token":"s3cret","issued_at":0}}]}"#,
+        r#"{"version":1,"tokens":[{"token":{"token_type":"s3cret","access_token":"a","issued_at":0}}]}"#,
+    ] {
+        assert!(unreadable(text).contains("later version"), "{text}");
+    }
+}
+
+/// What is said of a record that is not one.
+fn unreadable(text: &str) -> String {
+    let error = Record::from_json(&text.to_owned().into()).unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Unreadable, "{text}");
+    assert!(!format!("{error} {error:?}").contains("s3cret"));
+    error.to_string()
 }
 
 #[test]
