@@ -210,15 +210,19 @@ impl Reader {
     }
 }
 
-/// A statement about the record of a user.
+/// A statement about the record of an owner.
 macro_rules! of_record {
     ($select:literal) => {
         concat!(
             $select,
-            " FROM record WHERE issuer = 'https://id.example.com' AND client_id = 'client' \
-            AND kind = 1 AND subject = ?"
+            " FROM record WHERE issuer = ? AND client_id = ? AND kind = ? AND subject = ?"
         )
     };
+}
+
+/// The parameters of such a statement, for a user.
+fn key(user: &str) -> (&str, &str, i64, &str) {
+    ("https://id.example.com", "client", 1, user)
 }
 
 impl Sqlite {
@@ -228,7 +232,7 @@ impl Sqlite {
         let users: Vec<_> = (0..OWNERS).map(user).collect();
         for (id, user) in users.iter().enumerate() {
             let select = of_record!("SELECT version");
-            let version = sql.query_row(select, [user], |row| row.get::<_, i64>(0));
+            let version = sql.query_row(select, key(user), |row| row.get::<_, i64>(0));
             rows.keep(id, version.unwrap().cast_unsigned());
         }
         Self {
@@ -270,14 +274,15 @@ impl Subject for Sqlite {
         let loads = [first, second].map(|reader| reader.load.load(Ordering::Relaxed));
         let reader = if loads[0] <= loads[1] { first } else { second };
         reader.load.fetch_add(1, Ordering::Relaxed);
-        let body: Vec<u8> = on(&reader.thread, move |sql| {
-            let select = of_record!("SELECT version, bytes, key_id, refresh_at, dead_at");
-            let mut select = sql.prepare_cached(select).unwrap();
-            select.query_row([user], |row| row.get(1)).unwrap()
-        })
-        .await;
+        let row: (i64, Vec<u8>, Option<String>, Option<i64>, Option<i64>) =
+            on(&reader.thread, move |sql| {
+                let select = of_record!("SELECT version, bytes, key_id, refresh_at, dead_at");
+                let mut select = sql.prepare_cached(select).unwrap();
+                select.query_row(key(&user), |row| row.try_into()).unwrap()
+            })
+            .await;
         reader.load.fetch_sub(1, Ordering::Relaxed);
-        assert_eq!(body.len(), self.rows.body.len());
+        assert_eq!(row.1.len(), self.rows.body.len());
     }
 
     async fn save(&self, id: usize) {
@@ -289,7 +294,7 @@ impl Subject for Sqlite {
                 .unwrap();
             let select = of_record!("SELECT id, version");
             let mut select = transaction.prepare_cached(select).unwrap();
-            let row = select.query_row([user], |row| {
+            let row = select.query_row(key(&user), |row| {
                 Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
             });
             let (row, stored) = row.unwrap();

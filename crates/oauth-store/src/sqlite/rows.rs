@@ -68,7 +68,7 @@ pub(super) fn save(
             )?
             .execute(params![version, refresh_at, dead_at, key_id, bytes, id])?,
         None => {
-            let [issuer, client_id, kind, subject] = key(owner);
+            let (issuer, client_id, kind, subject) = key(owner);
             sql.prepare_cached(
                 "INSERT INTO record (issuer, client_id, kind, subject, version, refresh_at,
                      dead_at, key_id, bytes)
@@ -88,7 +88,7 @@ pub(super) fn reseal(
     sealed: &Sealed,
     version: Version,
 ) -> Result<bool, Failure> {
-    let [issuer, client_id, kind, subject] = key(owner);
+    let (issuer, client_id, kind, subject) = key(owner);
     let changed = sql
         .prepare_cached(
             "UPDATE record SET key_id = ?, bytes = ?
@@ -142,7 +142,7 @@ pub(super) fn owners(
     let Some(after) = after else {
         return list(sql, FIRST_OWNERS, params![bound(limit)]);
     };
-    let [issuer, client_id, kind, subject] = key(after);
+    let (issuer, client_id, kind, subject) = key(after);
     list(
         sql,
         NEXT_OWNERS,
@@ -174,14 +174,14 @@ fn list(sql: &Connection, query: &str, params: &[&dyn ToSql]) -> Result<Vec<Owne
 /// What `kind` says of the client itself. A user's is 1, so that one without a name is another.
 const CLIENT: i64 = 0;
 
-fn key(owner: &Owner) -> [Box<dyn ToSql + '_>; 4] {
+fn key(owner: &Owner) -> (&str, &str, i64, &str) {
     let user = owner.subject().user_id();
-    [
-        Box::new(owner.issuer()),
-        Box::new(owner.client_id()),
-        Box::new(user.map_or(CLIENT, |_| 1)),
-        Box::new(user.unwrap_or_default()),
-    ]
+    (
+        owner.issuer(),
+        owner.client_id(),
+        user.map_or(CLIENT, |_| 1),
+        user.unwrap_or_default(),
+    )
 }
 
 /// Rounded down, so that nothing is due or dead later than it says.

@@ -57,7 +57,7 @@ struct Call<A, T> {
     act: Option<A>,
     done: Option<Result<T, StoreError>>,
     answer: oneshot::Sender<Result<T, StoreError>>,
-    _part: Part,
+    part: Option<Part>,
 }
 
 /// The threads of a store, and the way to them.
@@ -152,7 +152,7 @@ impl Workers {
             act: Some(act),
             done: None,
             answer,
-            _part: Part(Arc::clone(&queue.load)),
+            part: Some(Part(Arc::clone(&queue.load))),
         });
         let stopped = || {
             StoreError::new(
@@ -189,6 +189,9 @@ where
         if !self.answer.is_closed() {
             self.done = self.act.take().map(|act| act(connection));
         }
+        // Before anybody is woken: with the next job they would find this thread busy with what is
+        // done, and wake another.
+        self.part = None;
     }
 
     fn answer(self: Box<Self>) {
@@ -221,11 +224,13 @@ fn spawn(name: &str, mut connection: Connection) -> Result<Queue, StoreError> {
         while received.blocking_recv_many(&mut taken, TAKEN_AT_ONCE) > 0 {
             let mut since = Instant::now();
             connection.look_after(FOUND, since);
-            for mut job in taken.drain(..) {
+            let mut jobs = taken.drain(..);
+            while let Some(mut job) = jobs.next() {
                 if job.is_brief() {
                     job.run(&mut connection);
                     done.push(job);
-                    if since.elapsed() > HELD {
+                    // The last job is answered right away in any case, and most come alone.
+                    if jobs.len() > 0 && since.elapsed() > HELD {
                         done.drain(..).for_each(<dyn Job>::answer);
                         since = Instant::now();
                     }

@@ -1,4 +1,9 @@
-use std::{fs, path::Path, sync::mpsc as std_mpsc};
+use std::{
+    fs,
+    path::Path,
+    sync::mpsc as std_mpsc,
+    task::{Context, Wake, Waker},
+};
 
 use super::*;
 
@@ -121,4 +126,34 @@ async fn who_only_reads_finds_out_that_the_file_is_gone() {
         }
     };
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+}
+
+#[tokio::test]
+async fn a_thread_has_nothing_to_do_any_more_when_who_asked_it_is_woken() {
+    struct Asks(Arc<AtomicUsize>, std_mpsc::Sender<usize>);
+
+    impl Wake for Asks {
+        fn wake(self: Arc<Self>) {
+            self.1.send(self.0.load(Ordering::Relaxed)).unwrap();
+        }
+    }
+
+    let folder = tempfile::tempdir().unwrap();
+    let workers = one_thread(folder.path()).await;
+    let load = &workers.writer.load;
+    let (told, seen) = std_mpsc::channel();
+    let waker = Waker::from(Arc::new(Asks(Arc::clone(load), told)));
+    let mut context = Context::from_waker(&waker);
+    let release = busy(&workers).await;
+    let mut first = pin!(workers.look_up(|_| Ok(())));
+    let mut second = pin!(workers.look_up(|_| Ok(())));
+    assert!(first.as_mut().poll(&mut context).is_pending());
+    assert!(second.as_mut().poll(&mut context).is_pending());
+    assert_eq!(load.load(Ordering::Relaxed), 3, "the busy job, and these");
+    release.send(()).unwrap();
+    for _ in 0..2 {
+        assert_eq!(seen.recv_timeout(Duration::from_secs(10)), Ok(0));
+    }
+    first.await.unwrap();
+    second.await.unwrap();
 }
